@@ -1,0 +1,16 @@
+"""hami-admission: shared accelerators for Kubernetes.
+
+Read the packages in this order; each opens with what lives there:
+
+- ``model``: the nouns (card, pod, request, grant, amounts, verdict)
+- ``wire``: texts shared with other programs, decoded and encoded
+- ``vendors``: what differs between accelerator families
+- ``quota``: what a namespace may take
+- ``admission``: may the pod enter, and how must it look
+- ``placement``: where does the pod fit
+- ``cluster``: what we know now, the one mutable thing
+- ``simulate``: the same decisions on files
+- ``kube``, ``certificates``, ``control``: the API server, TLS, and the process that serves
+"""
+
+__version__ = "0.1.0"

@@ -1,0 +1,5 @@
+"""``python -m hami_admission``."""
+
+from hami_admission.cli import main
+
+main()

@@ -1,0 +1,68 @@
+"""The whole decision in order: ours? what does it ask? what is wrong? what has to change?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from hami_admission.admission import mutate, scope, validate
+from hami_admission.admission.changes import Change
+from hami_admission.model.request import Request
+from hami_admission.model.verdict import Objection
+from hami_admission.vendors import table
+
+if TYPE_CHECKING:
+    from hami_admission.model.pod import Pod
+    from hami_admission.settings import Settings
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """What admission makes of a pod.
+
+    ``untouched`` says why the pod is left alone; empty means that it is ours. ``requests`` are by
+    slot. A decision with objections has no changes.
+    """
+
+    untouched: str = ""
+    objections: tuple[Objection, ...] = ()
+    changes: tuple[Change, ...] = ()
+    requests: tuple[tuple[Request, ...], ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+NOT_ASKING = Decision(untouched="no accelerator is asked for")
+
+
+def decide(pod: Pod, vendors: table.Vendors, settings: Settings) -> Decision:
+    """The decision about a pod that is to be created; the same for the pod as it left here."""
+    readings = table.read(vendors, pod)
+    if not readings:
+        return NOT_ASKING
+    reason = scope.outside(pod, settings)
+    if reason is not None:
+        return Decision(untouched=reason, warnings=(reason,))
+    asked = [(table.by_word(vendors, word), slots) for word, slots in readings.items()]
+    wrong = validate.objections(pod, asked)
+    if wrong:
+        return Decision(objections=tuple(wrong))
+    changes = mutate.changes(pod, asked, settings)
+    return Decision(
+        changes=tuple(changes),
+        requests=table.requests(readings, len(pod.containers)),
+        warnings=(*validate.warnings(pod, asked), *mutate.overruled(pod, changes)),
+    )
+
+
+def undone(decision: Decision) -> Objection | None:
+    """In the validating call: what somebody changed after us, if anything."""
+    if not decision.changes:
+        return None
+    change = decision.changes[0]
+    container = getattr(change, "container", None)
+    return Objection(
+        container.path if container is not None else "spec",
+        type(change).__name__,
+        "the pod is not as the mutating webhook left it; another webhook changed it, or the"
+        " mutating webhook was not called",
+    )

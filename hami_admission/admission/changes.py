@@ -1,0 +1,123 @@
+"""The vocabulary of changes to a pod, and the JSON Patch that makes them.
+
+A change says how one field must be; making it twice is making it once. The patch is written from
+what the pod has, so that parents which are missing are added and positions stay right.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import jsonpatch
+import msgspec
+
+from hami_admission.model.pod import Container, EnvVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+Operation = dict[str, object]
+"""One JSON Patch operation (RFC 6902): ``op``, ``path`` and, unless it removes, ``value``."""
+
+
+class SetScheduler(msgspec.Struct, frozen=True):
+    """``spec.schedulerName`` must be this."""
+
+    name: str
+
+
+class SetRuntimeClass(msgspec.Struct, frozen=True):
+    """``spec.runtimeClassName`` must be this."""
+
+    name: str
+
+
+class SetLimits(msgspec.Struct, frozen=True):
+    """These resource limits of a container must have these values."""
+
+    container: Container
+    limits: dict[str, int]
+
+
+class SetEnv(msgspec.Struct, frozen=True):
+    """The environment of a container must have each of ``wanted`` once, and none at ``unwanted``.
+
+    ``unwanted`` are positions in the environment as it is.
+    """
+
+    container: Container
+    wanted: tuple[EnvVar, ...]
+    unwanted: tuple[int, ...] = ()
+
+
+Change = SetScheduler | SetRuntimeClass | SetLimits | SetEnv
+
+
+def operations(changes: Iterable[Change]) -> list[Operation]:
+    """The JSON Patch of all changes, in their order."""
+    found: list[Operation] = []
+    for change in changes:
+        if isinstance(change, SetScheduler):
+            found.append(_add("/spec/schedulerName", change.name))
+        elif isinstance(change, SetRuntimeClass):
+            found.append(_add("/spec/runtimeClassName", change.name))
+        elif isinstance(change, SetLimits):
+            found += _limits(change)
+        else:
+            found += _env(change)
+    return found
+
+
+def apply(document: dict[str, object], patch: list[Operation]) -> dict[str, object]:
+    """A copy of the pod's JSON with the patch applied, as the API server would."""
+    patched: dict[str, object] = jsonpatch.apply_patch(document, patch)
+    return patched
+
+
+def escaped(name: str) -> str:
+    """A key as a part of a JSON Pointer (RFC 6901)."""
+    return name.replace("~", "~0").replace("/", "~1")
+
+
+def _add(path: str, value: object) -> Operation:
+    return {"op": "add", "path": path, "value": value}
+
+
+def _limits(change: SetLimits) -> list[Operation]:
+    container = change.container
+    values = {name: str(value) for name, value in change.limits.items()}
+    if not container.has_resources:
+        return [_add(f"{container.pointer}/resources", {"limits": values})]
+    if container.limits is None:
+        return [_add(f"{container.pointer}/resources/limits", values)]
+    base = f"{container.pointer}/resources/limits"
+    return [_add(f"{base}/{escaped(name)}", value) for name, value in values.items()]
+
+
+def _env(change: SetEnv) -> list[Operation]:
+    """Entries are replaced where they stand, then removed from the end, then appended."""
+    base = f"{change.container.pointer}/env"
+    present = change.container.env
+    if present is None:
+        return [_add(base, [_entry(env) for env in change.wanted])]
+    first = {env.name: index for index, env in reversed(list(enumerate(present)))}
+    found: list[Operation] = []
+    appended: list[Operation] = []
+    for env in change.wanted:
+        if env.name not in first:
+            appended.append(_add(f"{base}/-", _entry(env)))
+        elif present[first[env.name]] != env:
+            path = f"{base}/{first[env.name]}"
+            found.append({"op": "replace", "path": path, "value": _entry(env)})
+    removed: list[Operation] = [
+        {"op": "remove", "path": f"{base}/{index}"}
+        for index in sorted(change.unwanted, reverse=True)
+    ]
+    return found + removed + appended
+
+
+def _entry(env: EnvVar) -> dict[str, object]:
+    if env.path is not None:
+        source = {"fieldRef": {"apiVersion": "v1", "fieldPath": env.path}}
+        return {"name": env.name, "valueFrom": source}
+    return {"name": env.name, "value": env.value}

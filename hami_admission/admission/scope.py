@@ -1,0 +1,33 @@
+"""Is this pod ours? Opt-outs, namespaces, and other schedulers' pods (facts/scheduling.md 2.2)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hami_admission.wire import keys
+
+if TYPE_CHECKING:
+    from hami_admission.model.pod import Pod
+    from hami_admission.settings import Settings
+
+DEFAULT_SCHEDULER = "default-scheduler"
+
+
+def outside(pod: Pod, settings: Settings) -> str | None:
+    """Why the pod is left alone, or None when it is ours if it asks for an accelerator."""
+    if pod.namespace in settings.exempt_namespaces:
+        return f"namespace {pod.namespace} is exempt"
+    if pod.labels.get(keys.OPT_OUT_LABEL) == keys.OPT_OUT_VALUE:
+        return f"label {keys.OPT_OUT_LABEL}: {keys.OPT_OUT_VALUE}"
+    return _of_another_scheduler(pod.scheduler_name, settings)
+
+
+def _of_another_scheduler(name: str, settings: Settings) -> str | None:
+    if name in {"", settings.scheduler_name}:
+        return None
+    if name == DEFAULT_SCHEDULER and settings.force_overwrite_default_scheduler:
+        return None
+    return (
+        f"spec.schedulerName is {name}: its accelerators are neither placed nor counted by"
+        f" {settings.scheduler_name}"
+    )

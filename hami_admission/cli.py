@@ -1,0 +1,175 @@
+"""The command line: reads files and flags, calls, prints. It decides nothing.
+
+Exit codes: 0 all good, 1 something was refused or not placed, 2 bad input or usage.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+import yaml
+from rich.console import Console
+
+import hami_admission
+from hami_admission import settings as settings_of
+from hami_admission.simulate import report, run, scenario
+from hami_admission.simulate.errors import BadInput
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from rich.console import RenderableType
+
+try:
+    from yaml import CSafeLoader as Loader
+except ImportError:  # PyYAML without libyaml reads the same, slower.
+    from yaml import SafeLoader as Loader  # type: ignore[assignment]
+
+_BAD_INPUT = 2
+_REFUSED = 1
+
+_files = click.argument("files", nargs=-1, required=True, metavar="FILES…")
+_config = click.option("--config", metavar="FILE", help="Settings, as the control process has.")
+
+
+def _output(*formats: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    choice = click.Choice(formats)
+    return click.option("-o", "--output", type=choice, default="table", show_default=True)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Shared accelerators for Kubernetes: admission, exact quotas and placement."""
+
+
+@main.command()
+def version() -> None:
+    """Print the version."""
+    click.echo(hami_admission.__version__)
+
+
+@main.command()
+@_files
+@_config
+@_output("table", "json", "yaml")
+def check(files: tuple[str, ...], config: str | None, output: str) -> None:
+    """What admission would do to every pod and pod template in FILES; - is standard input.
+
+    Quotas and placement are not looked at; that is what simulate does.
+    """
+    with _Complaints():
+        found = scenario.build(_documents(files), templates_only=True)
+        outcomes = run.check(found, _settings(config))
+    if output == "table":
+        _print(report.check_tables(outcomes))
+    else:
+        _dump(report.of_check(outcomes), output)
+    _say_ignored(found)
+    sys.exit(_REFUSED if any(each.verdict == "denied" for each in outcomes) else 0)
+
+
+@main.command()
+@_files
+@click.option("--nodes", multiple=True, metavar="FILE", help="More files, with Nodes.")
+@_config
+@_output("table", "json")
+def simulate(
+    files: tuple[str, ...], nodes: tuple[str, ...], config: str | None, output: str
+) -> None:
+    """Admission, quota, placement and environment of all pods in FILES, in file order.
+
+    Workloads become their pods; Nodes and ResourceQuotas among the files are used. Without Nodes
+    the cluster is 2 nodes × 8 A100-80G. kube-scheduler's own filters are not simulated.
+    """
+    with _Complaints():
+        found = scenario.build(_documents((*nodes, *files)))
+        result = run.simulate(found, _settings(config))
+    if output == "table":
+        _print(report.tables(result))
+    else:
+        _dump(report.of_simulation(result), output)
+    _say_ignored(found)
+    sys.exit(0 if all(each.good for each in result.outcomes) else _REFUSED)
+
+
+@main.command()
+def demo() -> None:
+    """Run the example manifests of the package through the production code, without a cluster.
+
+    One pod is refused and one cannot be placed, as they are meant to be.
+    """
+    examples = resources.files("hami_admission.simulate") / "examples"
+    texts = sorted((each.name, each.read_text()) for each in examples.iterdir())
+    documents = [doc for name, text in texts for doc in _parsed(name, text)]
+    result = run.simulate(scenario.build(documents), settings_of.Settings())
+    _print(report.tables(result))
+
+
+class _Complaints:
+    """Turns what is wrong with the input into a line on stderr and exit code 2."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, BadInput | settings_of.Mistakes):
+            click.echo(f"hami-admission: {error}", err=True)
+            sys.exit(_BAD_INPUT)
+
+
+def _documents(files: Iterable[str]) -> Iterator[tuple[str, object]]:
+    for name in files:
+        yield from _parsed("standard input" if name == "-" else name, _text(name))
+
+
+def _parsed(name: str, text: str) -> list[tuple[str, object]]:
+    try:
+        documents = list(yaml.load_all(text, Loader=Loader))
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise BadInput(f"{name}: not YAML: {error}") from error
+    return [(f"{name}, document {n}", each) for n, each in enumerate(documents, 1)]
+
+
+def _text(name: str) -> str:
+    try:
+        return sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8 text"
+        raise BadInput(f"{name}: {reason}") from error
+
+
+def _settings(config: str | None) -> settings_of.Settings:
+    if config is None:
+        return settings_of.Settings()
+    documents = _parsed(config, _text(config))
+    values = documents[0][1] if documents else {}
+    if not isinstance(values, dict) or len(documents) > 1:
+        raise BadInput(f"{config}: one mapping of settings is wanted")
+    try:
+        return settings_of.from_mapping(values)
+    except settings_of.Mistakes as error:
+        raise BadInput("\n".join(f"{config}: {line}" for line in error.lines)) from error
+
+
+def _print(renderables: Sequence[RenderableType]) -> None:
+    console = Console(soft_wrap=False)
+    for each in renderables:
+        console.print(each)
+
+
+def _dump(answer: dict[str, object], output: str) -> None:
+    if output == "yaml":
+        click.echo(yaml.safe_dump(answer, sort_keys=False), nl=False)
+    else:
+        click.echo(msgspec.json.format(msgspec.json.encode(answer), indent=2).decode())
+
+
+def _say_ignored(found: scenario.Scenario) -> None:
+    if found.ignored:
+        kinds = ", ".join(f"{n} {kind}" for kind, n in sorted(found.ignored.items()))
+        click.echo(f"ignored: {kinds}", err=True)

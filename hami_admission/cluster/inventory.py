@@ -1,0 +1,96 @@
+"""Nodes, their usage, and which models of cards there are; kept by events, never rebuilt."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from hami_admission.placement import usage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from hami_admission.model.amounts import Amounts
+    from hami_admission.model.grant import CardKey
+    from hami_admission.model.node import Node
+    from hami_admission.model.request import Request
+    from hami_admission.model.wishes import Selection
+    from hami_admission.placement.usage import NodeUsage
+
+
+class Nodes:
+    """The nodes that registered cards, each with what is taken of them."""
+
+    def __init__(self) -> None:
+        self._nodes: dict[str, Node] = {}
+        self._usage: dict[str, NodeUsage] = {}
+        self._models: Counter[tuple[str, str, int]] = Counter()
+        self._expiring: set[str] = set()
+
+    @property
+    def usage(self) -> Mapping[str, NodeUsage]:
+        """The usage by node name, in the order in which nodes were first seen."""
+        return self._usage
+
+    def put(self, node: Node, held: Iterable[Amounts[CardKey]]) -> None:
+        """A node as it is now; ``held`` is what its pods and bookings hold."""
+        before = self._nodes.get(node.name)
+        if before is not None and before.devices == node.devices and before.until == node.until:
+            self._nodes[node.name] = node
+            return
+        self.remove(node.name)
+        self._nodes[node.name] = node
+        self._models.update(_models(node))
+        if node.until != math.inf:
+            self._expiring.add(node.name)
+        if node.devices:
+            current = usage.empty(node.devices)
+            for each in held:
+                current = usage.add(current, each)
+            self._usage[node.name] = current
+
+    def remove(self, name: str) -> None:
+        """A node that is gone."""
+        node = self._nodes.pop(name, None)
+        if node is not None:
+            self._models -= Counter(_models(node))
+        self._usage.pop(name, None)
+        self._expiring.discard(name)
+
+    def names(self) -> frozenset[str]:
+        """All nodes that were seen, with cards or without."""
+        return frozenset(self._nodes)
+
+    def take(self, name: str, held: Amounts[CardKey]) -> None:
+        """A pod or booking came to a node."""
+        if name in self._usage:
+            self._usage[name] = usage.add(self._usage[name], held)
+
+    def free(self, name: str, held: Amounts[CardKey]) -> None:
+        """A pod or booking left a node."""
+        if name in self._usage:
+            self._usage[name] = usage.remove(self._usage[name], held)
+
+    def expire(self, now: float) -> None:
+        """Forget the cards of nodes whose handshake ran out."""
+        for name in [name for name in self._expiring if self._nodes[name].until <= now]:
+            self._usage.pop(name, None)
+            self._expiring.discard(name)
+
+    def smallest(self, request: Request, selection: Selection) -> int:
+        """MiB that a percentage means on the smallest card whose type is allowed; 0 if none is."""
+        sizes = [
+            memory
+            for word, kind, memory in self._models
+            if word == request.vendor and selection.type_allowed(kind)
+        ]
+        return request.memory_on(min(sizes)) if sizes else 0
+
+
+def _models(node: Node) -> list[tuple[str, str, int]]:
+    return [
+        (word, device.type, device.memory_mib)
+        for word, devices in node.devices.items()
+        for device in devices
+    ]

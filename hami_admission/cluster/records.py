@@ -1,0 +1,75 @@
+"""Record: what the cluster keeps of a pod, and how it is read from the pod."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from hami_admission.model import grant as grants_of
+from hami_admission.model.amounts import Amounts
+from hami_admission.model.grant import CardKey, PodGrants
+from hami_admission.model.pod import Pod
+from hami_admission.vendors import table
+from hami_admission.vendors.table import PodRequests
+from hami_admission.wire import grants as wire_grants
+from hami_admission.wire.errors import Malformed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Price = Callable[[Pod, PodRequests, PodGrants], Amounts[str]]
+
+
+class Record(msgspec.Struct, frozen=True):
+    """A pod that counts: what it asks, where it is, what it holds there and what it costs.
+
+    ``amounts`` are by resource name, ``held`` by card. A bound pod keeps no containers, which no
+    decision reads any more.
+    """
+
+    pod: Pod
+    requests: PodRequests
+    grants: PodGrants
+    held: Amounts[CardKey]
+    amounts: Amounts[str]
+
+    @property
+    def bound(self) -> bool:
+        """Has it a node?"""
+        return bool(self.pod.node_name)
+
+
+def of(pod: Pod, vendors: table.Vendors, before: Record | None, price: Price) -> Record | None:
+    """The record of a pod, or None when it counts for nothing (ended, or asks for nothing).
+
+    What a bound pod was found to hold stays what it holds: its annotations are not read again.
+    """
+    if pod.ended:
+        return None
+    if before is not None and before.bound:
+        return before
+    requests = table.requests(table.read(vendors, pod), len(pod.containers))
+    grants = granted(pod, vendors) if pod.node_name else ()
+    if not any(requests) and not any(grants):
+        return None
+    kept = _slim(pod) if pod.node_name else pod
+    held = grants_of.on_cards(pod.kinds, grants) if grants else Amounts()
+    return Record(kept, requests, grants, held, price(pod, requests, grants))
+
+
+def granted(pod: Pod, vendors: table.Vendors) -> PodGrants:
+    """What the annotations say the pod holds, over all families; nothing where they are damaged."""
+    slots: list[tuple[grants_of.Grant, ...]] = [()] * len(pod.containers)
+    for vendor in vendors:
+        try:
+            decoded = wire_grants.decode(pod.annotations.get(vendor.keys.allocated, ""))
+        except Malformed:
+            continue
+        for slot, grants in enumerate(decoded[: len(slots)]):
+            slots[slot] += grants
+    return tuple(slots) if any(slots) else ()
+
+
+def _slim(pod: Pod) -> Pod:
+    return msgspec.structs.replace(pod, containers=(), annotations={}, labels={})

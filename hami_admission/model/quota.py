@@ -1,0 +1,44 @@
+"""Quota: what one ResourceQuota object allows, has given out, and holds for pods not yet seen."""
+
+from __future__ import annotations
+
+import msgspec
+
+from hami_admission.model.amounts import Amounts
+
+
+class Hold(msgspec.Struct, frozen=True):
+    """Amounts (by resource name) kept for pod ``pod`` until unix second ``until``.
+
+    It lives from the charge until the pod is seen, and from the settlement of a bind until the
+    bound pod is seen.
+    """
+
+    pod: str
+    until: int
+    amounts: Amounts[str]
+
+
+class ScopeTerm(msgspec.Struct, frozen=True):
+    """One condition under which a quota applies to a pod, as Kubernetes writes it."""
+
+    scope: str
+    operator: str = "Exists"
+    values: tuple[str, ...] = ()
+
+
+class Quota(msgspec.Struct, frozen=True):
+    """One ResourceQuota; ``hard`` and ``used`` by resource name (without ``limits.``).
+
+    ``used`` has a key only where the object's status has one; ``version`` is the object's
+    resourceVersion.
+    """
+
+    namespace: str
+    name: str
+    uid: str
+    version: str
+    hard: dict[str, int]
+    used: dict[str, int] = {}
+    holds: dict[str, Hold] = {}
+    scopes: tuple[ScopeTerm, ...] = ()

@@ -1,0 +1,83 @@
+"""One pod on one node: init containers alone, the others together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from hami_admission.model import grant as grants_of
+from hami_admission.model.pod import Kind
+from hami_admission.model.request import Request
+from hami_admission.model.verdict import Reason, Unfit
+from hami_admission.model.wishes import Wishes
+from hami_admission.placement import fit, usage
+from hami_admission.vendors import table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hami_admission.model.grant import PodGrants, SlotGrants
+    from hami_admission.placement.usage import Cards
+
+    Allows = Callable[[PodGrants], bool]
+
+
+class Demand(msgspec.Struct, frozen=True):
+    """What a pod asks of a node: by slot its kind and its requests, and the pod's wishes."""
+
+    kinds: tuple[Kind, ...]
+    slots: tuple[tuple[Request, ...], ...]
+    wishes: Wishes
+
+    @property
+    def words(self) -> frozenset[str]:
+        """The families asked."""
+        return frozenset(request.vendor for slot in self.slots for request in slot)
+
+
+def on_node(
+    demand: Demand, cards: dict[str, Cards], vendors: table.Vendors, allows: Allows | None
+) -> PodGrants | Unfit:
+    """The cards of every container, or why the first that finds none does not.
+
+    An init container is placed beside the sidecars declared before it, an app container beside
+    all sidecars and the apps before it; so no card is over its room at any time.
+    """
+    found: list[SlotGrants] = []
+    beside = cards
+    for kind, requests in zip(demand.kinds, demand.slots, strict=True):
+        taken: SlotGrants = ()
+        for request in requests:
+            chosen = _one(demand, request, (*found, taken), beside, vendors, allows)
+            if isinstance(chosen, Unfit):
+                return chosen
+            taken = (*taken, *chosen)
+        found.append(taken)
+        if taken and kind is not Kind.INIT:
+            held = grants_of.on_cards((Kind.APP,), (taken,))
+            beside = {word: usage.taken(each, held) for word, each in beside.items()}
+    return tuple(found)
+
+
+def _one(
+    demand: Demand,
+    request: Request,
+    before: PodGrants,
+    cards: dict[str, Cards],
+    vendors: table.Vendors,
+    allows: Allows | None,
+) -> SlotGrants | Unfit:
+    own = cards.get(request.vendor, ())
+    if not own:
+        return Unfit({Reason.NODE_INSUFFICIENT_DEVICE: 0}, 0)
+    vendor = table.by_word(vendors, request.vendor)
+    if allows is None:
+        return fit.choose(vendor, own, request, demand.wishes, None)
+    *earlier, slot = before
+    rest = ((),) * (len(demand.kinds) - len(before))
+
+    def within(grants: SlotGrants) -> bool:
+        return allows((*earlier, (*slot, *grants), *rest))
+
+    return fit.choose(vendor, own, request, demand.wishes, within)

@@ -1,0 +1,115 @@
+"""Every setting with its default and its reason; all mistakes of a file are reported at once.
+
+The names in files are upstream's where they mean the same (``forceOverwriteDefaultScheduler``,
+``nvidia.resourceCountName`` …), so that a value can be carried over.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Policy = Literal["binpack", "spread"]
+POLICIES: tuple[Policy, ...] = ("binpack", "spread")
+
+
+class Mistakes(ValueError):
+    """What is wrong with the settings: one line per mistake, each with its path."""
+
+    def __init__(self, lines: list[str]) -> None:
+        super().__init__("\n".join(lines))
+        self.lines = lines
+
+
+class NvidiaOptions(
+    msgspec.Struct, frozen=True, rename={"default_gpu_num": "defaultGPUNum"}, kw_only=True
+):
+    """NVIDIA: names of the resources, and what is meant when a pod leaves something out."""
+
+    resource_count_name: str = msgspec.field(default="nvidia.com/gpu", name="resourceCountName")
+    resource_memory_name: str = msgspec.field(
+        default="nvidia.com/gpumem", name="resourceMemoryName"
+    )
+    resource_percent_name: str = msgspec.field(
+        default="nvidia.com/gpumem-percentage", name="resourceMemoryPercentageName"
+    )
+    resource_cores_name: str = msgspec.field(default="nvidia.com/gpucores", name="resourceCoreName")
+    resource_priority_name: str = msgspec.field(
+        default="nvidia.com/priority", name="resourcePriorityName"
+    )
+    default_memory: int = msgspec.field(default=0, name="defaultMemory")
+    """MiB per card of a container that names no memory; 0 means the whole card."""
+    default_cores: int = msgspec.field(default=0, name="defaultCores")
+    """Percent points of a container that names no cores and does not take the card whole."""
+    default_gpu_num: int = msgspec.field(default=1)
+    """Cards of a container that names memory or cores but no count; 0 refuses such a pod."""
+    overwrite_env: bool = msgspec.field(default=False, name="overwriteEnv")
+    """Hide all cards from containers without a request in pods that have one elsewhere."""
+    core_policy: Literal["default", "force", "disable"] = msgspec.field(
+        default="default", name="gpuCorePolicy"
+    )
+    runtime_class: str = msgspec.field(default="", name="runtimeClassName")
+    """Runtime class of accelerator pods that name none; empty leaves them as they are."""
+
+
+class Settings(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """The settings of the control process, of ``check`` and of ``simulate``."""
+
+    scheduler_name: str = "hami-scheduler"
+    force_overwrite_default_scheduler: bool = True
+    """Take accelerator pods that say ``default-scheduler``, which is what saying nothing gives."""
+    node_scheduler_policy: Policy = "binpack"
+    gpu_scheduler_policy: Policy = "spread"
+    exempt_namespaces: tuple[str, ...] = ("kube-system", "hami-system")
+    hold_seconds: int = 10
+    """How long a charge waits for its pod to be seen; long enough for a slow etcd, short enough
+    that a creation which failed after admission gives its quota back soon."""
+    booking_seconds: int = 60
+    """How long cards wait for the bind; kube-scheduler asks again when it took longer."""
+    review_seconds: float = 2.5
+    """Within which a review is answered; the webhooks' timeout of 3 s less the way there."""
+    nvidia: NvidiaOptions = NvidiaOptions()
+
+
+def from_mapping(values: Mapping[str, object]) -> Settings:
+    """Settings from a decoded YAML file; raises Mistakes with every wrong path, not the first."""
+    mistakes: list[str] = []
+    accepted = _accepted(values, Settings, "", mistakes)
+    if mistakes:
+        raise Mistakes(mistakes)
+    return msgspec.convert(accepted, Settings)
+
+
+def _accepted(
+    values: Mapping[str, object], form: type[msgspec.Struct], path: str, mistakes: list[str]
+) -> dict[str, object]:
+    fields = {field.encode_name: field for field in msgspec.structs.fields(form)}
+    accepted: dict[str, object] = {}
+    for name, value in values.items():
+        field = fields.get(name)
+        if field is None:
+            known = ", ".join(sorted(fields))
+            mistakes.append(f"{path}{name}: no such setting; there are: {known}")
+        elif isinstance(field.type, type) and issubclass(field.type, msgspec.Struct):
+            if isinstance(value, dict):
+                accepted[name] = _accepted(value, field.type, f"{path}{name}.", mistakes)
+            else:
+                mistakes.append(f"{path}{name}: must be a mapping, got {value!r}")
+        else:
+            _check(value, field.type, f"{path}{name}", mistakes)
+            accepted[name] = value
+    return accepted
+
+
+def _check(value: object, form: object, path: str, mistakes: list[str]) -> None:
+    try:
+        converted = msgspec.convert(value, form)
+    except msgspec.ValidationError as error:
+        mistakes.append(f"{path}: {value!r}: {error}")
+        return
+    if isinstance(converted, int | float) and not isinstance(converted, bool) and converted < 0:
+        mistakes.append(f"{path}: {value!r}: must not be negative")

@@ -1,0 +1,118 @@
+"""NVIDIA: whole and shared cards, isolated by a library that reads its limits from variables."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from hami_admission.model.pod import EnvVar
+from hami_admission.model.verdict import Reason
+from hami_admission.vendors import charges, checks, inventory, parse
+from hami_admission.vendors.vendor import Keys, Reading, ResourceNames, Vendor
+from hami_admission.wire import keys
+
+if TYPE_CHECKING:
+    from hami_admission.model.card import Card
+    from hami_admission.model.grant import SlotGrants
+    from hami_admission.model.pod import Container
+    from hami_admission.model.request import Request
+    from hami_admission.model.wishes import Selection
+    from hami_admission.settings import NvidiaOptions
+
+WORD = "NVIDIA"
+
+
+def nvidia(options: NvidiaOptions) -> Vendor:
+    """The value of the family, under the resource names that the options give."""
+    names = ResourceNames(
+        count=options.resource_count_name,
+        memory=options.resource_memory_name,
+        percent=options.resource_percent_name,
+        cores=options.resource_cores_name,
+        priority=options.resource_priority_name,
+    )
+    defaults = parse.Defaults(
+        options.default_gpu_num, options.default_memory, options.default_cores
+    )
+    return Vendor(
+        word=WORD,
+        names=names,
+        keys=Keys(
+            register=keys.NVIDIA_REGISTER,
+            to_allocate=keys.NVIDIA_TO_ALLOCATE,
+            allocated=keys.NVIDIA_ALLOCATED,
+            use_type=keys.NVIDIA_USE_TYPE,
+            nouse_type=keys.NVIDIA_NOUSE_TYPE,
+            use_uuid=keys.NVIDIA_USE_UUID,
+            nouse_uuid=keys.NVIDIA_NOUSE_UUID,
+        ),
+        parse=partial(parse.by_names, vendor=WORD, names=names, defaults=defaults),
+        inventory=partial(
+            inventory.registered,
+            register=keys.NVIDIA_REGISTER,
+            handshake=keys.NVIDIA_HANDSHAKE,
+            count=names.count,
+        ),
+        checks=(*checks.COMMON, _shared_by_library),
+        charge=charges.fluid,
+        wanted=partial(_wanted, core_policy=options.core_policy),
+        bare=partial(_bare, always=options.overwrite_env),
+        owned=_owned,
+        late=_late,
+        runtime_class=options.runtime_class,
+    )
+
+
+def _shared_by_library(card: Card, request: Request, selection: Selection) -> Reason | None:
+    """A card in MIG mode is cut into instances, not shared by the library."""
+    return Reason.CARD_TYPE_MISMATCH if card.device.mode == "mig" else None
+
+
+def _wanted(slot: int, reading: Reading, *, core_policy: str) -> tuple[EnvVar, ...]:
+    """Facts/node.md 1.10; literal where it is known now, else by the downward API."""
+    request = reading.request
+    assert request is not None, "asked only for containers with a request"
+    memory = request.memory_mib
+    wanted = [
+        _late_env(slot, keys.NVIDIA_VISIBLE_DEVICES),
+        *(
+            _late_env(slot, name) if memory is None else EnvVar(name, f"{memory}m")
+            for name in _memory_limits(request.count)
+        ),
+        EnvVar(keys.CUDA_CORE_LIMIT, str(request.cores)),
+    ]
+    if reading.priority is not None:
+        wanted.append(EnvVar(keys.CUDA_TASK_PRIORITY, str(reading.priority)))
+    if core_policy != "default":
+        wanted.append(EnvVar(keys.CORE_POLICY, core_policy))
+    return tuple(wanted)
+
+
+def _bare(container: Container, *, always: bool) -> tuple[EnvVar, ...]:
+    """A container without a request sees no card, whatever it says; ``always``: or its image."""
+    named = any(env.name == keys.NVIDIA_VISIBLE_DEVICES for env in container.env or ())
+    return (EnvVar(keys.NVIDIA_VISIBLE_DEVICES, "none"),) if named or always else ()
+
+
+def _owned(name: str) -> bool:
+    """Variables that decide what a container sees or may use of a card."""
+    return name == keys.NVIDIA_VISIBLE_DEVICES or name.startswith((
+        keys.CUDA_MEMORY_LIMIT,
+        keys.CUDA_CORE_LIMIT,
+    ))
+
+
+def _late(request: Request, grants: SlotGrants) -> dict[str, str]:
+    values = {keys.NVIDIA_VISIBLE_DEVICES: ",".join(grant.uuid for grant in grants)}
+    if request.memory_mib is None:
+        for name, grant in zip(_memory_limits(request.count), grants, strict=True):
+            values[name] = f"{grant.memory_mib}m"
+    return values
+
+
+def _memory_limits(count: int) -> list[str]:
+    return [f"{keys.CUDA_MEMORY_LIMIT}_{index}" for index in range(count)]
+
+
+def _late_env(slot: int, name: str) -> EnvVar:
+    return EnvVar(name, None, keys.annotation_path(keys.env_annotation(slot, name)))

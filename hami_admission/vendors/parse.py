@@ -1,0 +1,179 @@
+"""A container's resource names and amounts to what it asks, with every mistake named."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from hami_admission.model.request import Request
+from hami_admission.model.verdict import Objection
+from hami_admission.vendors.vendor import NOTHING, Reading, ResourceNames
+from hami_admission.wire import quantities
+from hami_admission.wire.errors import Malformed
+
+if TYPE_CHECKING:
+    from hami_admission.model.pod import Container, Quantity
+
+MAX_CARDS = 64
+"""Cards of one container: more than any machine holds, few enough to name each in variables."""
+
+MAX_MEMORY_MIB = 4 * 1024 * 1024
+"""4 TiB on one card; more is a number that was meant in bytes."""
+
+_MIB = 1024 * 1024
+
+
+class Defaults(msgspec.Struct, frozen=True):
+    """What is meant when a container leaves something out."""
+
+    count: int
+    memory_mib: int
+    cores: int
+
+
+def by_names(
+    container: Container, *, vendor: str, names: ResourceNames, defaults: Defaults
+) -> Reading:
+    """Count, memory, percentage, cores and priority (facts/scheduling.md 2.4 and 6.1).
+
+    Limits win, requests serve where a limit is absent and are copied to it, because Kubernetes
+    wants a limit for each extended resource. The count is defaulted when only sizes are given. A
+    card whose memory is not divided and whose cores are not named is taken whole: 100 cores.
+    """
+    given = {**(container.requests or {}), **(container.limits or {})}
+    if not any(name in given for name in (*names.asking, names.priority)):
+        return NOTHING
+    objections: list[Objection] = []
+    bounds = ((names.count, MAX_CARDS), (names.memory, MAX_MEMORY_MIB), (names.percent, 100))
+    values = {
+        name: _read(container, name, high, names, objections)
+        for name, high in (*bounds, (names.cores, 100), (names.priority, 1))
+        if name in given
+    }
+    if objections:
+        return Reading(objections=tuple(objections))
+    if not any(values.get(name) for name in names.asking):
+        return _asks_nothing(container, names, values)
+    return _asks(container, vendor, names, defaults, values)
+
+
+def _asks(
+    container: Container,
+    vendor: str,
+    names: ResourceNames,
+    defaults: Defaults,
+    values: dict[str, int | None],
+) -> Reading:
+    count = values.get(names.count)
+    if count is None:
+        count = defaults.count
+    if count == 0:
+        return Reading(objections=(_no_count(container, names, values),))
+    memory, percent = values.get(names.memory), values.get(names.percent)
+    cores = values.get(names.cores)
+    if cores is None:
+        whole = percent == 100 if percent is not None else memory is None
+        cores = 100 if whole else defaults.cores
+        copied = {names.cores: 100} if whole else {}
+    else:
+        copied = {}
+    if not memory and not percent and defaults.memory_mib:
+        memory = defaults.memory_mib
+    wanted = {name: value for name, value in values.items() if value is not None}
+    return Reading(
+        request=Request(vendor, count, memory or None, percent or 100, cores),
+        limits={**wanted, names.count: count, **copied},
+        priority=values.get(names.priority),
+        warnings=_guessed(container, names, values),
+    )
+
+
+def _asks_nothing(
+    container: Container, names: ResourceNames, values: dict[str, int | None]
+) -> Reading:
+    """Zeros ask for nothing, as they do for native resources; a lone priority is a mistake."""
+    if names.priority not in values or any(name in values for name in names.asking):
+        return NOTHING
+    return Reading(
+        objections=(
+            Objection(
+                f"{container.path}.resources.limits[{names.priority}]",
+                str(values[names.priority]),
+                f"a priority without cards; add {names.count}, or remove it",
+            ),
+        )
+    )
+
+
+def _no_count(
+    container: Container, names: ResourceNames, values: dict[str, int | None]
+) -> Objection:
+    sizes = ", ".join(name for name in names.asking if values.get(name))
+    return Objection(
+        f"{container.path}.resources.limits[{names.count}]",
+        str(values.get(names.count, "absent")),
+        f"no card, but a size ({sizes}); write 1 or more, or remove the size",
+    )
+
+
+def _guessed(
+    container: Container, names: ResourceNames, values: dict[str, int | None]
+) -> tuple[str, ...]:
+    """What we made of a request that can be read in two ways."""
+    warnings = []
+    if values.get(names.memory) and values.get(names.percent):
+        warnings.append(
+            f"{container.path}: both {names.memory} and {names.percent} are given;"
+            f" {names.memory} decides"
+        )
+    if not (values.get(names.memory) or values.get(names.percent)):
+        warnings += [
+            f"{container.path}: {name}: 0 means the whole memory of the card"
+            for name in (names.memory, names.percent)
+            if values.get(name) == 0
+        ]
+    return tuple(warnings)
+
+
+def _read(
+    container: Container,
+    name: str,
+    high: int,
+    names: ResourceNames,
+    objections: list[Objection],
+) -> int | None:
+    limit, request = (container.limits or {}).get(name), (container.requests or {}).get(name)
+    raw = request if limit is None else limit
+    if raw is None:
+        return None
+    where = f"{container.path}.resources.{'requests' if limit is None else 'limits'}[{name}]"
+    try:
+        value = quantities.integer(raw)
+        asked = value if request is None or limit is None else quantities.integer(request)
+    except Malformed as error:
+        objections.append(Objection(where, str(raw)[:60], f"{error}; write a whole number"))
+        return None
+    if value is None or value < 0 or value > high or _meant_bytes(name, raw, names):
+        objections.append(Objection(where, str(raw), _advice(name, raw, high, names)))
+    elif asked != value:
+        where = f"{container.path}.resources.requests[{name}]"
+        advice = f"differs from the limit {raw}; make both equal, or leave the request out"
+        objections.append(Objection(where, str(request), advice))
+    return value
+
+
+def _meant_bytes(name: str, raw: Quantity, names: ResourceNames) -> bool:
+    return name == names.memory and quantities.binary(raw)
+
+
+def _advice(name: str, raw: Quantity, high: int, names: ResourceNames) -> str:
+    """What to write instead, from the value where it can be told."""
+    if name == names.memory:
+        mib = quantities.floor(raw) // _MIB
+        hint = f"; for {raw} bytes write {mib}" if 0 < mib <= high else ""
+        return f"the unit is MiB already, per card: a whole number from 0 to {high}{hint}"
+    if name == names.priority:
+        return "must be 0 (high) or 1 (low)"
+    unit = "cards of one container" if name == names.count else "percent of one card"
+    return f"must be a whole number from 0 to {high} ({unit})"

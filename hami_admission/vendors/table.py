@@ -1,0 +1,91 @@
+"""The vendors in one fixed order, and what a pod asks of them."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from hami_admission.model.node import Node
+from hami_admission.model.wishes import Selection
+from hami_admission.vendors.nvidia import nvidia
+from hami_admission.wire.errors import Malformed
+
+if TYPE_CHECKING:
+    from hami_admission.model.device import Device
+    from hami_admission.model.pod import Pod
+    from hami_admission.model.request import Request
+    from hami_admission.settings import Settings
+    from hami_admission.vendors.vendor import Keys, Reading, Vendor
+    from hami_admission.wire.nodes import NodeFacts
+
+Vendors = tuple["Vendor", ...]
+
+PodRequests = tuple[tuple["Request", ...], ...]
+"""Per slot, what it asks of each family that it asks anything of."""
+
+
+def build(settings: Settings) -> Vendors:
+    """All families, in the order in which their changes and cards are listed."""
+    return (nvidia(settings.nvidia),)
+
+
+def by_word(vendors: Vendors, word: str) -> Vendor:
+    """The family of that word; raises KeyError, for words come from requests of our own."""
+    for vendor in vendors:
+        if vendor.word == word:
+            return vendor
+    raise KeyError(word)
+
+
+def read(vendors: Vendors, pod: Pod) -> dict[str, tuple[Reading, ...]]:
+    """What each slot asks, by the vendor's word; families that no slot speaks of are left out."""
+    readings = {
+        vendor.word: tuple(vendor.parse(container) for container in pod.containers)
+        for vendor in vendors
+    }
+    return {
+        word: slots
+        for word, slots in readings.items()
+        if any(slot.request or slot.objections for slot in slots)
+    }
+
+
+def requests(readings: dict[str, tuple[Reading, ...]], slots: int) -> PodRequests:
+    """The requests of a reading, slot by slot."""
+    return tuple(
+        tuple(each[slot].request for each in readings.values() if each[slot].request)  # type: ignore[misc]
+        for slot in range(slots)
+    )
+
+
+def node(vendors: Vendors, facts: NodeFacts) -> Node:
+    """The node with the cards of every family that registered some there."""
+    devices: dict[str, tuple[Device, ...]] = {}
+    mistakes: dict[str, str] = {}
+    until = math.inf
+    for vendor in vendors:
+        try:
+            found = vendor.inventory(facts)
+        except Malformed as error:
+            mistakes[vendor.word] = str(error)
+            continue
+        if found.devices:
+            devices[vendor.word] = found.devices
+            until = min(until, found.until)
+    return Node(facts.name, devices, mistakes, until)
+
+
+def selection(keys: Keys, annotations: dict[str, str]) -> Selection:
+    """The pod's lists of types and uuids for one family."""
+    types = annotations.get(keys.use_type, "")
+    uuids = annotations.get(keys.use_uuid, "")
+    return Selection(
+        types=tuple(part.lower() for part in _members(types)) if types.strip() else None,
+        not_types=tuple(part.lower() for part in _members(annotations.get(keys.nouse_type, ""))),
+        uuids=frozenset(_members(uuids)) if uuids.strip() else None,
+        not_uuids=frozenset(_members(annotations.get(keys.nouse_uuid, ""))),
+    )
+
+
+def _members(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
