@@ -5,10 +5,12 @@ Exit codes: 0 all good, 1 something was refused or not placed, 2 bad input or us
 
 from __future__ import annotations
 
+import asyncio
 import sys
+from contextlib import suppress
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
@@ -21,9 +23,11 @@ from hami_admission.simulate import report, run, scenario
 from hami_admission.simulate.errors import BadInput
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 
     from rich.console import RenderableType
+
+    from hami_admission.control.logs import Format
 
 try:
     from yaml import CSafeLoader as Loader
@@ -110,6 +114,27 @@ def demo() -> None:
     _print(report.tables(result))
 
 
+@main.command()
+@click.option("--host", default="0.0.0.0", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8443, show_default=True, help="Port of all routes.")
+@click.option("--kubeconfig", metavar="FILE", help="Without it: the pod's service account.")
+@click.option("--namespace", default="hami-system", show_default=True, help="Where we run.")
+@click.option("--service", default="hami-admission", show_default=True, help="How we are reached.")
+@click.option("--log-format", type=click.Choice(("json", "text")), default="json")
+@click.option("--log-level", type=click.Choice(("debug", "info", "warning")), default="info")
+@_config
+def control(config: str | None, log_format: Format, log_level: str, **where: Any) -> None:
+    """Serve the webhooks and the scheduler extender of a cluster."""
+    try:
+        from hami_admission.control import app, logs
+    except ImportError as error:
+        raise click.UsageError(f"{error}; install hami-admission[control]") from error
+    with _Complaints():
+        settings = _settings(config)
+    logs.set_up(log_format, log_level)
+    _run(app.serve(app.Options(**where), settings))
+
+
 class _Complaints:
     """Turns what is wrong with the input into a line on stderr and exit code 2."""
 
@@ -120,6 +145,15 @@ class _Complaints:
         if isinstance(error, BadInput | settings_of.Mistakes):
             click.echo(f"hami-admission: {error}", err=True)
             sys.exit(_BAD_INPUT)
+
+
+def _run(main_task: Coroutine[Any, Any, None]) -> None:
+    """On uvloop where there is one."""
+    factory: Callable[[], asyncio.AbstractEventLoop] | None = None
+    with suppress(ImportError):
+        from uvloop import new_event_loop as factory
+    with asyncio.Runner(loop_factory=factory) as runner:
+        runner.run(main_task)
 
 
 def _documents(files: Iterable[str]) -> Iterator[tuple[str, object]]:

@@ -108,27 +108,16 @@ def encode_holds(holds: dict[str, Hold]) -> str:
     return msgspec.json.encode(wire).decode()
 
 
-def updated(document: dict[str, object], quota: Quota) -> dict[str, object]:
-    """The API object with our part of ``status.used`` and the holds of ``quota`` put in.
+def patch(quota: Quota) -> bytes:
+    """The merge patch of ``/status`` that writes our part of ``used`` and the holds at once.
 
-    Only the keys of ``quota.used`` are written; everything else stays as it was read.
+    It carries the version that was read, so a write on anything newer is refused with a conflict;
+    keys that are not ours are not named, and stay.
     """
-    metadata = dict(_mapping(document.get("metadata")))
-    annotations = dict(_mapping(metadata.get("annotations")))
-    annotations.pop(keys.QUOTA_HOLDS, None)
-    if quota.holds:
-        annotations[keys.QUOTA_HOLDS] = encode_holds(quota.holds)
-    metadata["annotations"] = annotations
-    status = dict(_mapping(document.get("status")))
-    used = dict(_mapping(status.get("used")))
-    for name, value in quota.used.items():
-        used[keys.QUOTA_PREFIX + name] = str(value)
-    status["used"] = used
-    return {**document, "metadata": metadata, "status": status}
-
-
-def _mapping(value: object) -> dict[str, object]:
-    return value if isinstance(value, dict) else {}
+    holds = encode_holds(quota.holds) if quota.holds else None
+    used = {keys.QUOTA_PREFIX + name: str(value) for name, value in quota.used.items()}
+    metadata = {"resourceVersion": quota.version, "annotations": {keys.QUOTA_HOLDS: holds}}
+    return msgspec.json.encode({"metadata": metadata, "status": {"used": used}})
 
 
 def _limits(values: dict[str, Quantity]) -> dict[str, int]:

@@ -1,0 +1,1 @@
+"""TLS: an authority and a serving certificate of our own, kept in a Secret, renewed in place."""

@@ -1,0 +1,63 @@
+"""POST /filter, /prioritize and /bind, for the kube-scheduler beside us."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from hami_admission.control.bind import BindFailed
+from hami_admission.control.http import Reply
+from hami_admission.wire import extender
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hami_admission.cluster.state import Cluster
+    from hami_admission.control.bind import Binder
+
+log = logging.getLogger(__name__)
+
+
+class Extender:
+    """Plans and books in one step; binds through the binder."""
+
+    def __init__(self, cluster: Cluster, binder: Binder, clock: Callable[[], float]) -> None:
+        self._cluster = cluster
+        self._binder = binder
+        self._clock = clock
+
+    async def filter(self, body: bytes) -> Reply:
+        """All nodes that fit; for the others the counted reasons. The best is booked."""
+        asked = extender.decode_candidates(body)
+        demand = self._cluster.demand(asked.pod)
+        if demand is None:
+            return Reply(extender.encode_filter(asked.nodes, {}))
+        missing = self._cluster.missing()
+        if missing:
+            text = f"hami-admission is starting and has not seen all {', '.join(missing)}"
+            return Reply(extender.encode_error(text))
+        plan = self._cluster.plan(asked.pod, demand, asked.nodes, self._clock())
+        fields = {"pod": asked.pod.key, "fit": len(plan.fits), "unfit": len(plan.unfit)}
+        log.info("filtered", extra=fields)
+        return Reply(extender.encode_filter(list(plan.fits), plan.unfit))
+
+    async def prioritize(self, body: bytes) -> Reply:
+        """Our score of each node, from the plan that filter made."""
+        asked = extender.decode_candidates(body)
+        booking = self._cluster.bookings.get(asked.pod.uid)
+        scores = booking.scores if booking is not None else {}
+        return Reply(
+            extender.encode_priorities({name: scores.get(name, 0) for name in asked.nodes})
+        )
+
+    async def bind(self, body: bytes) -> Reply:
+        """Bind the pod to the node that kube-scheduler chose."""
+        binding = extender.decode_binding(body)
+        fields = {"pod": f"{binding.pod_namespace}/{binding.pod_name}", "node": binding.node}
+        try:
+            await self._binder.bind(binding)
+        except BindFailed as error:
+            log.warning("not bound", extra={**fields, "reason": str(error)})
+            return Reply(extender.encode_error(str(error)))
+        log.info("bound", extra=fields)
+        return Reply(extender.encode_error(""))

@@ -1,0 +1,114 @@
+"""Watches to ``Cluster``: one follower per kind; what changed is told to the ledger's writer."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from hami_admission.cluster import events
+from hami_admission.kube import paths, reflector, watch
+from hami_admission.wire import nodes, pods, quotas
+from hami_admission.wire.errors import Malformed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import msgspec
+
+    from hami_admission.cluster.state import Cluster
+    from hami_admission.control.charging import Charging
+    from hami_admission.kube.client import Client
+    from hami_admission.kube.reflector import Signal
+
+    Keyed = tuple[str, events.Event]
+    Decode = Callable[[msgspec.Raw], Keyed]
+
+log = logging.getLogger(__name__)
+
+
+class Feed:
+    """Follows pods of our scheduler, all nodes, all quotas."""
+
+    def __init__(
+        self, cluster: Cluster, charging: Charging, client: Client, clock: Callable[[], float]
+    ) -> None:
+        self._cluster = cluster
+        self._charging = charging
+        self._client = client
+        self._clock = clock
+
+    async def pods(self) -> None:
+        """Only pods that name our scheduler: no other pod holds anything of ours."""
+        selector = f"spec.schedulerName={self._cluster.settings.scheduler_name}"
+        following = reflector.Reflector(paths.PODS, selector)
+        await self._follow(events.Kind.PODS, following, _pod_seen, _pod_gone)
+
+    async def nodes(self) -> None:
+        """All nodes; those without a register annotation cost a name."""
+        following = reflector.Reflector(paths.NODES)
+        await self._follow(events.Kind.NODES, following, _node_seen, _node_gone)
+
+    async def quotas(self) -> None:
+        """All quotas; those without a key of ours are dropped at once."""
+        following = reflector.Reflector(paths.QUOTAS)
+        await self._follow(events.Kind.QUOTAS, following, _quota_seen, _quota_gone)
+
+    async def _follow(
+        self, kind: events.Kind, following: reflector.Reflector, seen: Decode, gone: Decode
+    ) -> None:
+        listed: set[str] | None = None
+        async for signal in watch.signals(self._client, following):
+            if isinstance(signal, reflector.Listing):
+                listed = set()
+            elif isinstance(signal, reflector.Listed):
+                self._apply(events.Listed(kind, frozenset(listed or ())))
+                log.info("listed", extra={"kind": kind.value, "objects": len(listed or ())})
+                listed = None
+            else:
+                key = self._one(kind, signal, seen, gone)
+                if listed is not None and key is not None:
+                    listed.add(key)
+
+    def _one(self, kind: events.Kind, signal: Signal, seen: Decode, gone: Decode) -> str | None:
+        """One object; one that cannot be read is said and passed over, not the end of the watch."""
+        assert isinstance(signal, reflector.Seen | reflector.Removed)
+        try:
+            key, event = (seen if isinstance(signal, reflector.Seen) else gone)(signal.body)
+        except Malformed as error:
+            log.warning("object passed over", extra={"kind": kind.value, "error": str(error)})
+            return None
+        self._apply(event)
+        return key
+
+    def _apply(self, event: events.Event) -> None:
+        self._charging.touch(self._cluster.apply(event, self._clock()))
+
+
+def _pod_seen(body: msgspec.Raw) -> Keyed:
+    pod = pods.decode(body)
+    return pod.uid, events.PodSeen(pod)
+
+
+def _pod_gone(body: msgspec.Raw) -> Keyed:
+    pod = pods.decode(body)
+    return pod.uid, events.PodGone(pod.uid)
+
+
+def _node_seen(body: msgspec.Raw) -> Keyed:
+    facts = nodes.decode(body)
+    return facts.name, events.NodeSeen(facts)
+
+
+def _node_gone(body: msgspec.Raw) -> Keyed:
+    facts = nodes.decode(body)
+    return facts.name, events.NodeGone(facts.name)
+
+
+def _quota_seen(body: msgspec.Raw) -> Keyed:
+    quota = quotas.decode(body)
+    return f"{quota.namespace}/{quota.name}", events.QuotaSeen(quota)
+
+
+def _quota_gone(body: msgspec.Raw) -> Keyed:
+    quota = quotas.decode(body)
+    return f"{quota.namespace}/{quota.name}", events.QuotaGone(quota.namespace, quota.name)

@@ -1,0 +1,73 @@
+"""What time brings: bookings and holds expire."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from hami_admission.kube import errors, paths
+from hami_admission.quota import ledger
+from hami_admission.wire import pods
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hami_admission.cluster.state import Cluster
+    from hami_admission.control.charging import Api, Charging
+
+log = logging.getLogger(__name__)
+
+EVERY_SECONDS = 1.0
+
+
+class Upkeep:
+    """Runs beside the watches."""
+
+    def __init__(
+        self, cluster: Cluster, charging: Charging, api: Api, clock: Callable[[], float]
+    ) -> None:
+        self._cluster = cluster
+        self._charging = charging
+        self._api = api
+        self._clock = clock
+
+    async def run(self) -> None:
+        """For ever, a round each second."""
+        while True:
+            await asyncio.sleep(EVERY_SECONDS)
+            await self.round()
+
+    async def round(self) -> None:
+        """One round: give back late bookings, look for the pods of late holds."""
+        now = self._clock()
+        for booking in self._cluster.bookings.expire(now):
+            log.warning("booking expired", extra={"pod": booking.pod.key, "node": booking.node})
+        if self._cluster.missing():
+            return
+        for namespace in sorted(self._cluster.quotas.namespaces()):
+            await self._holds(namespace, now)
+
+    async def _holds(self, namespace: str, now: float) -> None:
+        late: dict[str, str] = {}
+        for quota in self._cluster.quotas.of(namespace):
+            late |= ledger.expired(quota, self._cluster.counted(quota), now)
+        gone = [uid for uid, name in late.items() if not await self._awaited(namespace, name, uid)]
+        if gone:
+            log.info("holds ended", extra={"namespace": namespace, "uids": gone})
+            self._charging.forget(namespace, gone)
+
+    async def _awaited(self, namespace: str, name: str, uid: str) -> bool:
+        """Must the hold stay? While its pod is being bound, or exists and was not seen yet."""
+        if self._cluster.bookings.get(uid) is not None:
+            return True
+        if self._cluster.pod(uid) is not None:
+            return False
+        try:
+            body = await self._api.request("GET", paths.pod(namespace, name))
+        except errors.NotFound:
+            return False
+        except errors.ApiError:
+            return True
+        pod = pods.decode(body)
+        return pod.uid == uid and not pod.ended

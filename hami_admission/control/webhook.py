@@ -1,0 +1,83 @@
+"""POST /mutate and /validate: a review in, a verdict out."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from hami_admission.admission import admit, changes
+from hami_admission.control.http import Reply
+from hami_admission.model.verdict import sentence
+from hami_admission.wire import reviews
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hami_admission.admission.admit import Decision
+    from hami_admission.cluster.state import Cluster
+    from hami_admission.control.charging import Charging
+    from hami_admission.model.pod import Pod
+    from hami_admission.wire.reviews import Review
+
+log = logging.getLogger(__name__)
+
+
+class Webhook:
+    """Answers reviews from the cluster's state; charges quotas in the validating call."""
+
+    def __init__(self, cluster: Cluster, charging: Charging, clock: Callable[[], float]) -> None:
+        self._cluster = cluster
+        self._charging = charging
+        self._clock = clock
+
+    async def mutate(self, body: bytes) -> Reply:
+        """What has to change in the pod; needs no state, so any replica answers at any time."""
+        review = reviews.decode(body)
+        if review.pod is None:
+            return Reply(reviews.allow(review))
+        decision = self._cluster.admit(review.pod)
+        if decision.objections:
+            return _refuse(review, review.pod, sentence(decision.objections))
+        patch = changes.operations(decision.changes)
+        return Reply(reviews.allow(review, patch, decision.warnings))
+
+    async def validate(self, body: bytes) -> Reply:
+        """Is the pod as it must be, and does its namespace have room? If so it is charged."""
+        review = reviews.decode(body)
+        pod = review.pod
+        if pod is None:
+            return Reply(reviews.allow(review))
+        decision = self._cluster.admit(pod)
+        objections = decision.objections
+        if not objections and (undone := admit.undone(decision)):
+            objections = (undone,)
+        if objections:
+            return _refuse(review, pod, sentence(objections))
+        if decision.untouched:
+            return Reply(reviews.allow(review, warnings=decision.warnings))
+        return await self._charge(review, pod, decision)
+
+    async def _charge(self, review: Review, pod: Pod, decision: Decision) -> Reply:
+        missing = self._cluster.missing()
+        if missing:
+            text = (
+                f"hami-admission is starting and has not seen all {', '.join(missing)}; try again"
+            )
+            return Reply(reviews.deny(review, text, code=503))
+        claim = self._cluster.claim(pod, decision, self._clock())
+        try:
+            async with asyncio.timeout(self._cluster.settings.review_seconds):
+                refusal = await self._charging.charge(pod, claim, dry_run=review.dry_run)
+        except TimeoutError:
+            text = f"the quota of namespace {pod.namespace} could not be written in time; try again"
+            return Reply(reviews.deny(review, text, code=429))
+        if refusal is not None:
+            return _refuse(review, pod, str(refusal))
+        log.info("admitted", extra={"pod": pod.key, "uid": pod.uid, "dry_run": review.dry_run})
+        return Reply(reviews.allow(review, warnings=decision.warnings))
+
+
+def _refuse(review: Review, pod: Pod, message: str) -> Reply:
+    log.info("refused", extra={"pod": pod.key, "reason": message})
+    return Reply(reviews.deny(review, message))

@@ -1,0 +1,45 @@
+"""What the API server (or the way to it) answers when it does not do what was asked.
+
+ApiError
+├── Unreachable     no answer: connection, TLS or time-out; whether it was done is not known
+├── NotFound        404
+├── Conflict        409: somebody else changed or made the object
+└── Gone            410: the version asked for is too old; list again
+"""
+
+from __future__ import annotations
+
+_LONGEST = 512
+
+
+class ApiError(Exception):
+    """A failed request; ``status`` is 0 when there was no answer."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(f"{status}: {message[:_LONGEST]}" if status else message[:_LONGEST])
+        self.status = status
+        self.message = message[:_LONGEST]
+
+
+class Unreachable(ApiError):
+    """No answer came."""
+
+
+class NotFound(ApiError):
+    """There is no such object."""
+
+
+class Conflict(ApiError):
+    """The object is not as the request presumed."""
+
+
+class Gone(ApiError):
+    """The resource version is too old."""
+
+
+_BY_STATUS = {404: NotFound, 409: Conflict, 410: Gone}
+
+
+def of(status: int, message: str) -> ApiError:
+    """The error of an answer with that status."""
+    return _BY_STATUS.get(status, ApiError)(status, message)

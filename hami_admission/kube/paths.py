@@ -1,0 +1,47 @@
+"""Paths of the objects that we read and write."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+PODS = "/api/v1/pods"
+NODES = "/api/v1/nodes"
+QUOTAS = "/api/v1/resourcequotas"
+WEBHOOKS = (
+    "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations",
+    "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations",
+)
+
+
+def pod(namespace: str, name: str) -> str:
+    """One pod."""
+    return f"{_in(namespace)}/pods/{quote(name)}"
+
+
+def binding(namespace: str, name: str) -> str:
+    """Where the Binding of a pod is posted."""
+    return f"{pod(namespace, name)}/binding"
+
+
+def quota(namespace: str, name: str) -> str:
+    """One ResourceQuota."""
+    return f"{_in(namespace)}/resourcequotas/{quote(name)}"
+
+
+def quota_status(namespace: str, name: str) -> str:
+    """Its status, which carries usage and holds in one write."""
+    return f"{quota(namespace, name)}/status"
+
+
+def secrets(namespace: str) -> str:
+    """The Secrets of a namespace."""
+    return f"{_in(namespace)}/secrets"
+
+
+def secret(namespace: str, name: str) -> str:
+    """One Secret."""
+    return f"{secrets(namespace)}/{quote(name)}"
+
+
+def _in(namespace: str) -> str:
+    return f"/api/v1/namespaces/{quote(namespace)}"

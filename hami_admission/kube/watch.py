@@ -1,0 +1,56 @@
+"""Runs a reflector for ever: connect, list, watch, go on; back off when it fails."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from hami_admission.kube import errors
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from hami_admission.kube.client import Client
+    from hami_admission.kube.reflector import Reflector, Signal
+
+log = logging.getLogger(__name__)
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 10.0
+"""Seconds between attempts: doubled at each failure, a random part of it waited."""
+
+SILENCE = 90.0
+"""Seconds without a byte after which a watch is taken for dead; bookmarks come every minute."""
+
+
+async def signals(client: Client, following: Reflector) -> AsyncIterator[Signal]:
+    """Every change, and where lists begin and end; ends only when it is cancelled."""
+    pause = FIRST_PAUSE
+    while True:
+        try:
+            async for signal in _once(client, following):
+                pause = FIRST_PAUSE
+                yield signal
+        except errors.Gone:
+            following.restart()
+        except (errors.ApiError, msgspec.DecodeError) as error:
+            log.warning("watch interrupted", extra={"path": following.path, "error": str(error)})
+            await asyncio.sleep(pause * (0.5 + random.random() / 2))
+            pause = min(pause * 2, LONGEST_PAUSE)
+
+
+async def _once(client: Client, following: Reflector) -> AsyncIterator[Signal]:
+    """One page, or one watch until it ends."""
+    query = following.query()
+    if following.listing:
+        for signal in following.page(await client.request("GET", following.path, query=query)):
+            yield signal
+        return
+    async with client.lines(following.path, query=query, silence=SILENCE) as lines:
+        async for line in lines:
+            told = following.line(line) if line.strip() else None
+            if told is not None:
+                yield told
