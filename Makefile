@@ -1,0 +1,36 @@
+# Each target sets up what it needs; see README.md.
+PYTHON ?= python3
+VENV := .venv
+STAMP := $(VENV)/.installed
+BIN := $(VENV)/bin
+PURE := hami_admission/settings.py,*/model/*,*/wire/*,*/vendors/*,*/quota/*,*/admission/*,*/placement/*,*/cluster/*,*/simulate/*
+
+.PHONY: demo test test-cluster bench clean
+
+$(STAMP): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@
+
+demo: $(STAMP)
+	$(BIN)/hami-admission demo
+
+test: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest --ignore=tests/cluster --cov --cov-report=
+	$(BIN)/coverage report --fail-under=95 --include='$(PURE)'
+
+test-cluster: $(STAMP)
+	$(BIN)/python -m tests.cluster.binaries
+	$(BIN)/python -m pytest tests/cluster
+
+bench: $(STAMP)
+	$(BIN)/python -m benchmarks.bench_admit
+	$(BIN)/python -m benchmarks.bench_plan
+
+clean:
+	rm -rf $(VENV) .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

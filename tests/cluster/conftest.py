@@ -1,0 +1,49 @@
+"""Fixtures of the tests against a real control plane."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING
+
+import pytest
+import pytest_asyncio
+
+from tests.cluster.api import Api, wait
+from tests.cluster.control_plane import ControlPlane
+from tests.cluster.kinds import KINDS
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+
+@pytest.fixture(scope="session")
+def control_plane(request: pytest.FixtureRequest) -> Iterator[ControlPlane]:
+    """One control plane for all tests; its logs stay when a test failed."""
+    with ControlPlane() as plane:
+        yield plane
+        plane.keep_logs = bool(request.session.testsfailed)
+
+
+@pytest_asyncio.fixture
+async def api(control_plane: ControlPlane) -> AsyncIterator[Api]:
+    """A client with all rights."""
+    async with Api(
+        control_plane.url, control_plane.ca_file, control_plane.token("admin")
+    ) as client:
+        yield client
+
+
+@pytest_asyncio.fixture
+async def namespace(api: Api) -> AsyncIterator[str]:
+    """A namespace of the test's own, where pods can be created."""
+    name = f"test-{secrets.token_hex(4)}"
+    await api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+    account = KINDS["ServiceAccount"].path(name, "default")
+    await wait(lambda: api.get(account), f"default service account of {name}")
+    yield name
+    # The namespace first: from then on no controller can create pods anew. It goes in the
+    # background; pods on nodes without a kubelet would stay, so they are deleted by force.
+    await api.delete(KINDS["Namespace"].path(name=name))
+    for kind in ("Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob", "ReplicaSet"):
+        await api.delete(KINDS[kind].path(name), propagationPolicy="Background")
+    await api.delete(KINDS["Pod"].path(name), gracePeriodSeconds=0)

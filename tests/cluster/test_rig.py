@@ -1,0 +1,245 @@
+"""The rig itself: a control plane that starts, works, counts and leaves nothing behind."""
+
+from __future__ import annotations
+
+import base64
+import os
+import secrets
+import shutil
+import ssl
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from aiohttp import web
+
+from tests.cluster import binaries
+from tests.cluster.api import Api, ApiFailure, wait
+from tests.cluster.control_plane import ControlPlane
+from tests.cluster.credentials import Authority
+from tests.cluster.kinds import KINDS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.cluster.processes import Process
+
+
+def deployment(name: str, replicas: int) -> dict[str, Any]:
+    """A Deployment of pods that nothing will run."""
+    labels = {"app": name}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name},
+        "spec": {
+            "replicas": replicas,
+            "selector": {"matchLabels": labels},
+            "template": {
+                "metadata": {"labels": labels},
+                "spec": {"containers": [{"name": "main", "image": "example.com/none"}]},
+            },
+        },
+    }
+
+
+def config_map(name: str) -> dict[str, Any]:
+    """A ConfigMap."""
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}}
+
+
+@pytest.fixture
+def scheduler(control_plane: ControlPlane) -> Iterator[Process]:
+    """A kube-scheduler as it comes."""
+    process = control_plane.start_scheduler({})
+    yield process
+    process.stop()
+
+
+def alive(pid: int) -> bool:
+    """Whether a process exists."""
+    return Path(f"/proc/{pid}").exists()
+
+
+def test_a_second_plane_is_ready_quickly_and_stops_without_leftovers() -> None:
+    binaries.ensure()
+    started = time.monotonic()
+    with ControlPlane() as plane:
+        assert time.monotonic() - started < 30
+        scheduler = plane.start_scheduler({})
+        shell = plane.run_process("shell", ["sh", "-c", "sleep 600 & echo $! $MARK; wait"], {
+            "MARK": "marked"
+        })
+        while "marked" not in shell.log.read_text():
+            time.sleep(0.01)
+        grandchild = int(shell.log.read_text().split()[0])
+        scheduler.pause()
+        pids = [process.pid for process in plane.processes]
+        assert len(pids) == 5
+        assert all(map(alive, pids))
+    gone = time.monotonic() + 5
+    while alive(grandchild) and time.monotonic() < gone:
+        time.sleep(0.01)  # Its new parent reaps it.
+    assert not any(map(alive, [*pids, grandchild]))
+    assert not plane.folder.exists()
+
+
+async def test_real_controllers_and_scheduler_place_a_deployment(
+    api: Api, namespace: str, scheduler: Process
+) -> None:
+    await api.add_node("rig-node", labels={"zone": "a"}, extra={"nvidia.com/gpu": "80"})
+    await api.apply(deployment("web", 3), namespace=namespace)
+
+    async def bound() -> list[str]:
+        pods = (await api.get(KINDS["Pod"].path(namespace)))["items"]
+        nodes = [pod["spec"]["nodeName"] for pod in pods if "nodeName" in pod["spec"]]
+        return nodes if len(nodes) == 3 else []
+
+    assert await wait(bound, "three bound pods") == ["rig-node"] * 3
+    assert scheduler.running
+    first = scheduler.pid
+    scheduler.restart()
+    assert scheduler.pid != first
+    await api.apply(deployment("web", 1), namespace=namespace)
+    await api.delete(KINDS["Node"].path(name="rig-node"))
+
+
+async def test_the_audit_counts_requests_by_identity(
+    control_plane: ControlPlane, namespace: str
+) -> None:
+    audit = control_plane.audit(from_now=True)
+    path = KINDS["ConfigMap"].path(namespace)
+    async with Api(control_plane.url, control_plane.ca_file, control_plane.token("user")) as user:
+        for name in ("one", "two"):
+            await user.create(path, config_map(name))
+        await user.get(f"{path}/one")
+        with pytest.raises(ApiFailure) as refused:
+            await user.get("/api/v1/nodes")
+    assert refused.value.status == 403
+
+    async def counted() -> bool:
+        return len(audit.requests(user="alice")) >= 4
+
+    await wait(counted, "four requests")
+    assert len(audit.requests(user="alice")) == 4
+    assert len(audit.requests("alice", "create", "configmaps", "", namespace)) == 2
+    verbs = [event["verb"] for event in audit.requests(namespace=namespace, name="one")]
+    assert verbs == ["create", "get"]
+    assert audit.requests(user="alice", verb="list")[0]["responseStatus"]["code"] == 403
+    assert len(control_plane.audit().requests()) > 4
+
+
+async def test_a_webhook_by_service_reaches_a_server_on_loopback(
+    api: Api, namespace: str, tmp_path: Path
+) -> None:
+    address, port = f"127.100.7.{2 + secrets.randbelow(250)}", 443
+    if os.geteuid():
+        port = 8443  # Low ports are the superuser's.
+    authority = Authority(tmp_path)
+    certificate, key = authority.issue("hook", [f"hook.{namespace}.svc"])
+    seen: list[str] = []
+
+    async def refuse(request: web.Request) -> web.Response:
+        review = (await request.json())["request"]
+        seen.append(review["name"])
+        response = {"uid": review["uid"], "allowed": False, "status": {"message": "not today"}}
+        return web.json_response({
+            "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": response,
+        })
+
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate, key)
+    app = web.Application()
+    app.router.add_post("/check", refuse)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, address, port, ssl_context=context).start()
+    try:
+        await api.apply(*hook(namespace, address, port, authority.file), namespace=namespace)
+
+        async def refused() -> str:
+            name = f"probe-{secrets.token_hex(4)}"
+            try:
+                await api.apply(config_map(name), namespace=namespace)
+            except ApiFailure as failure:
+                return failure.message
+            return ""
+
+        assert "not today" in await wait(refused, "a refusal by the webhook")
+        assert seen
+    finally:
+        await api.delete(KINDS["ValidatingWebhookConfiguration"].path(name=namespace))
+        await runner.cleanup()
+
+
+def hook(namespace: str, address: str, port: int, authority: Path) -> list[dict[str, Any]]:
+    """A Service on an address of loopback, and a webhook that names it."""
+    service = {"name": "hook", "namespace": namespace, "path": "/check", "port": port}
+    return [
+        {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {"name": "hook"},
+            "spec": {"clusterIP": address, "ports": [{"port": port}]},
+        },
+        {
+            "apiVersion": "admissionregistration.k8s.io/v1",
+            "kind": "ValidatingWebhookConfiguration",
+            "metadata": {"name": namespace},
+            "webhooks": [{
+                "name": "hook.example.com",
+                "clientConfig": {
+                    "service": service,
+                    "caBundle": base64.b64encode(authority.read_bytes()).decode(),
+                },
+                "rules": [{
+                    "apiGroups": [""], "apiVersions": ["v1"], "resources": ["configmaps"],
+                    "operations": ["CREATE"],
+                }],
+                "namespaceSelector": {
+                    "matchLabels": {"kubernetes.io/metadata.name": namespace}
+                },
+                "sideEffects": "None",
+                "admissionReviewVersions": ["v1"],
+                "failurePolicy": "Ignore",
+            }],
+        },
+    ]
+
+
+async def test_apply_patches_what_exists_and_skips_unknown_kinds(
+    api: Api, namespace: str, control_plane: ControlPlane
+) -> None:
+    ray = {"apiVersion": "ray.io/v1", "kind": "RayCluster", "metadata": {"name": "ray"}}
+    await api.apply(config_map("settings"), ray, namespace=namespace)
+    applied = await api.apply({**config_map("settings"), "data": {"a": "b"}}, namespace=namespace)
+    assert [item["data"] for item in applied] == [{"a": "b"}]
+    assert api.skipped == [ray]
+    printed = control_plane.kubectl("get", "cm", "settings", "-n", namespace, "-o=jsonpath={.data}")
+    assert printed == '{"a":"b"}'
+    with pytest.raises(RuntimeError, match="NotFound"):
+        control_plane.kubectl("get", "cm", "nothing", "-n", namespace)
+
+
+def test_given_assets_must_be_complete(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in set(binaries.PACKAGES) - {"etcd", "kubectl"}:
+        (tmp_path / name).touch(mode=0o755)
+    monkeypatch.setenv("KUBEBUILDER_ASSETS", str(tmp_path))
+    with pytest.raises(binaries.MissingBinaries, match=r"does not hold etcd, kubectl\."):
+        binaries.ensure()
+    for name in ("etcd", "kubectl"):
+        (tmp_path / name).touch(mode=0o755)
+    assert binaries.ensure() == tmp_path
+
+
+def test_without_go_and_assets_the_message_says_what_is_needed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("KUBEBUILDER_ASSETS", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert shutil.which("go") is None
+    with pytest.raises(binaries.MissingBinaries, match=r"install Go .* or set KUBEBUILDER"):
+        binaries.ensure()
+    assert binaries.main() == 2
+    assert "kube-apiserver" in capsys.readouterr().err
