@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from hami_admission.model.device import Device
-from hami_admission.model.pod import Pod
 from hami_admission.wire import keys, nodes, pods, registers
+
+if TYPE_CHECKING:
+    from hami_admission.model.pod import Pod
 
 Json = dict[str, Any]
 

@@ -24,7 +24,7 @@ MAX_BYTES = 8 * 1024 * 1024
 class _Args(msgspec.Struct, frozen=True, rename="pascal"):
     pod: pods.WirePod | None = None
     node_names: list[str] | None = None
-    nodes: msgspec.Raw | None = None
+    nodes: msgspec.Raw = msgspec.Raw()
 
 
 class Candidates(msgspec.Struct, frozen=True):
@@ -46,7 +46,6 @@ class Binding(msgspec.Struct, frozen=True, rename="pascal"):
 _T = TypeVar("_T")
 _ARGS = msgspec.json.Decoder(_Args)
 _BINDING = msgspec.json.Decoder(Binding)
-_NULL = b"null"
 
 
 def decode_candidates(body: bytes) -> Candidates:
@@ -55,7 +54,7 @@ def decode_candidates(body: bytes) -> Candidates:
     if args.pod is None:
         raise Malformed("extender args missing pod")
     if args.node_names is None:
-        if args.nodes is not None and bytes(args.nodes) != _NULL:
+        if bytes(args.nodes) not in {b"", b"null"}:
             raise Malformed("extender args: set nodeCacheCapable: true, so that names are sent")
         raise Malformed("extender args: NodeNames is missing")
     return Candidates(pods.build(args.pod), args.node_names)

@@ -115,13 +115,16 @@ class Api:
             },
         })
         resources = {"cpu": "64", "memory": "256Gi", "pods": "250", **(extra or {})}
-        await self.patch(f"{path}/status", {
-            "status": {
-                "capacity": resources,
-                "allocatable": resources,
-                "conditions": [{"type": "Ready", "status": "True", "reason": "TestNode"}],
-            }
-        })
+        await self.patch(
+            f"{path}/status",
+            {
+                "status": {
+                    "capacity": resources,
+                    "allocatable": resources,
+                    "conditions": [{"type": "Ready", "status": "True", "reason": "TestNode"}],
+                }
+            },
+        )
         # Admission taints each new node as not ready; no controller here takes it away.
         node: dict[str, Any] = await self.patch(path, {"spec": {"taints": None}})
         return node

@@ -37,7 +37,10 @@ class Audit:
         """One event per request, oldest first; `subresource=""` keeps those without one."""
         self._read()
         wanted = {
-            "resource": resource, "subresource": subresource, "namespace": namespace, "name": name,
+            "resource": resource,
+            "subresource": subresource,
+            "namespace": namespace,
+            "name": name,
         }
         return [
             event
@@ -62,6 +65,4 @@ class Audit:
 
 
 def _matches(reference: dict[str, Any], wanted: dict[str, str | None]) -> bool:
-    return all(
-        value is None or reference.get(key, "") == value for key, value in wanted.items()
-    )
+    return all(value is None or reference.get(key, "") == value for key, value in wanted.items())

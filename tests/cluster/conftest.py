@@ -11,6 +11,7 @@ import pytest_asyncio
 from tests.cluster.api import Api, wait
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.kinds import KINDS
+from tests.cluster.product import Product
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -33,6 +34,22 @@ async def api(control_plane: ControlPlane) -> AsyncIterator[Api]:
         yield client
 
 
+@pytest.fixture(scope="session")
+def installed(control_plane: ControlPlane) -> Iterator[Product]:
+    """The product, not necessarily running."""
+    product = Product(control_plane)
+    yield product
+    product.stop()
+
+
+@pytest_asyncio.fixture
+async def product(installed: Product, api: Api) -> AsyncIterator[Product]:
+    """The product, running; at the end every node is gone."""
+    await installed.ensure(api)
+    yield installed
+    await api.delete(KINDS["Node"].path())
+
+
 @pytest_asyncio.fixture
 async def namespace(api: Api) -> AsyncIterator[str]:
     """A namespace of the test's own, where pods can be created."""
@@ -44,6 +61,14 @@ async def namespace(api: Api) -> AsyncIterator[str]:
     # The namespace first: from then on no controller can create pods anew. It goes in the
     # background; pods on nodes without a kubelet would stay, so they are deleted by force.
     await api.delete(KINDS["Namespace"].path(name=name))
-    for kind in ("Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob", "ReplicaSet"):
+    for kind in (
+        "Service",
+        "Deployment",
+        "StatefulSet",
+        "DaemonSet",
+        "Job",
+        "CronJob",
+        "ReplicaSet",
+    ):
         await api.delete(KINDS[kind].path(name), propagationPolicy="Background")
     await api.delete(KINDS["Pod"].path(name), gracePeriodSeconds=0)

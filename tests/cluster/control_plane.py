@@ -29,7 +29,9 @@ USER_BINDING = {
     "kind": "ClusterRoleBinding",
     "metadata": {"name": "test-user-edits"},
     "roleRef": {
-        "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "edit",
+        "apiGroup": "rbac.authorization.k8s.io",
+        "kind": "ClusterRole",
+        "name": "edit",
     },
     "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "alice"}],
 }
@@ -113,8 +115,10 @@ class ControlPlane:
     def kubectl(self, *args: str, input: str | None = None, identity: str = "admin") -> str:
         """Runs kubectl and returns its output; raises with its standard error."""
         command = [
-            str(self._binaries / "kubectl"), f"--kubeconfig={self.kubeconfig(identity)}",
-            f"--cache-dir={self._data / 'kubectl'}", *args,
+            str(self._binaries / "kubectl"),
+            f"--kubeconfig={self.kubeconfig(identity)}",
+            f"--cache-dir={self._data / 'kubectl'}",
+            *args,
         ]
         done = subprocess.run(command, input=input, capture_output=True, text=True, check=False)
         if done.returncode:
@@ -130,20 +134,28 @@ class ControlPlane:
             **config,
         }
         full["clientConnection"] = {
-            "qps": 500, "burst": 1000,
-            **full.get("clientConnection", {}), "kubeconfig": str(kubeconfig_file),
+            "qps": 500,
+            "burst": 1000,
+            **full.get("clientConnection", {}),
+            "kubeconfig": str(kubeconfig_file),
         }
         full["leaderElection"] = {"leaderElect": False, **full.get("leaderElection", {})}
         name = self._unused_name("kube-scheduler")
         config_file = self._data / f"{name}.json"
         config_file.write_text(json.dumps(full))
         port = free_port()
-        return self._launch(name, [
-            self._binaries / "kube-scheduler", f"--config={config_file}",
-            f"--authentication-kubeconfig={kubeconfig_file}",
-            f"--authorization-kubeconfig={kubeconfig_file}",
-            "--bind-address=127.0.0.1", f"--secure-port={port}",
-        ], ready=lambda: self._answers(f"https://127.0.0.1:{port}/healthz", verify=False))
+        return self._launch(
+            name,
+            [
+                self._binaries / "kube-scheduler",
+                f"--config={config_file}",
+                f"--authentication-kubeconfig={kubeconfig_file}",
+                f"--authorization-kubeconfig={kubeconfig_file}",
+                "--bind-address=127.0.0.1",
+                f"--secure-port={port}",
+            ],
+            ready=lambda: self._answers(f"https://127.0.0.1:{port}/healthz", verify=False),
+        )
 
     def run_process(
         self, name: str, argv: Sequence[str | Path], env: Mapping[str, str] | None = None
@@ -179,9 +191,13 @@ class ControlPlane:
     def _etcd(self, client: int, peer: int) -> list[str | Path]:
         client_url, peer_url = f"http://127.0.0.1:{client}", f"http://127.0.0.1:{peer}"
         return [
-            self._binaries / "etcd", f"--data-dir={self._data / 'etcd'}", "--unsafe-no-fsync",
-            f"--listen-client-urls={client_url}", f"--advertise-client-urls={client_url}",
-            f"--listen-peer-urls={peer_url}", f"--initial-advertise-peer-urls={peer_url}",
+            self._binaries / "etcd",
+            f"--data-dir={self._data / 'etcd'}",
+            "--unsafe-no-fsync",
+            f"--listen-client-urls={client_url}",
+            f"--advertise-client-urls={client_url}",
+            f"--listen-peer-urls={peer_url}",
+            f"--initial-advertise-peer-urls={peer_url}",
             f"--initial-cluster=default={peer_url}",
         ]
 
@@ -192,20 +208,27 @@ class ControlPlane:
         policy = self._data / "audit-policy.json"
         policy.write_text(json.dumps(audit.POLICY))
         return [
-            self._binaries / "kube-apiserver", f"--etcd-servers={etcd}",
-            f"--secure-port={port}", "--bind-address=127.0.0.1",
+            self._binaries / "kube-apiserver",
+            f"--etcd-servers={etcd}",
+            f"--secure-port={port}",
+            "--bind-address=127.0.0.1",
             # A machine without a default route has no address to advertise, and endpoints
             # refuse loopback: nothing here uses the kubernetes service.
-            "--advertise-address=127.0.0.1", "--endpoint-reconciler-type=none",
+            "--advertise-address=127.0.0.1",
+            "--endpoint-reconciler-type=none",
             f"--cert-dir={self._data}",
-            f"--tls-cert-file={certificate}", f"--tls-private-key-file={key}",
+            f"--tls-cert-file={certificate}",
+            f"--tls-private-key-file={key}",
             "--service-account-issuer=https://kubernetes.default.svc",
             f"--service-account-key-file={service_accounts}",
             f"--service-account-signing-key-file={service_accounts}",
-            f"--token-auth-file={self._tokens.file}", "--authorization-mode=RBAC",
-            f"--service-cluster-ip-range={SERVICE_RANGE}", "--allow-privileged=true",
+            f"--token-auth-file={self._tokens.file}",
+            "--authorization-mode=RBAC",
+            f"--service-cluster-ip-range={SERVICE_RANGE}",
+            "--allow-privileged=true",
             "--kubelet-preferred-address-types=InternalIP,Hostname",
-            f"--audit-policy-file={policy}", f"--audit-log-path={self.logs / 'audit.log'}",
+            f"--audit-policy-file={policy}",
+            f"--audit-log-path={self.logs / 'audit.log'}",
             # Larger than any test run: a rotated log would lose entries from view.
             "--audit-log-maxsize=10000",
         ]
@@ -213,15 +236,22 @@ class ControlPlane:
     def _controller_manager(self, port: int, service_accounts: Path) -> list[str | Path]:
         config = self.kubeconfig("kube-controller-manager")
         return [
-            self._binaries / "kube-controller-manager", f"--kubeconfig={config}",
-            f"--authentication-kubeconfig={config}", f"--authorization-kubeconfig={config}",
+            self._binaries / "kube-controller-manager",
+            f"--kubeconfig={config}",
+            f"--authentication-kubeconfig={config}",
+            f"--authorization-kubeconfig={config}",
             f"--service-account-private-key-file={service_accounts}",
-            f"--root-ca-file={self.ca_file}", "--use-service-account-credentials=true",
-            "--leader-elect=false", "--bind-address=127.0.0.1", f"--secure-port={port}",
+            f"--root-ca-file={self.ca_file}",
+            "--use-service-account-credentials=true",
+            "--leader-elect=false",
+            "--bind-address=127.0.0.1",
+            f"--secure-port={port}",
             # Without it nodes need no heartbeats.
             "--controllers=*,-nodelifecycle",
-            "--kube-api-qps=500", "--kube-api-burst=1000",
-            "--concurrent-deployment-syncs=10", "--concurrent-replicaset-syncs=10",
+            "--kube-api-qps=500",
+            "--kube-api-burst=1000",
+            "--concurrent-deployment-syncs=10",
+            "--concurrent-replicaset-syncs=10",
         ]
 
     def _launch(

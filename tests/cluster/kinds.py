@@ -57,9 +57,7 @@ KINDS = {
     "ValidatingWebhookConfiguration": Kind(
         _ADMISSION, "validatingwebhookconfigurations", namespaced=False
     ),
-    "ValidatingAdmissionPolicy": Kind(
-        _ADMISSION, "validatingadmissionpolicies", namespaced=False
-    ),
+    "ValidatingAdmissionPolicy": Kind(_ADMISSION, "validatingadmissionpolicies", namespaced=False),
     "ValidatingAdmissionPolicyBinding": Kind(
         _ADMISSION, "validatingadmissionpolicybindings", namespaced=False
     ),

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -140,8 +141,10 @@ class Process:
         # WNOWAIT leaves the leader unreaped, so that kill() may still name its group.
         deadline = time.monotonic() + self._grace
         options = os.WEXITED | os.WNOWAIT | os.WNOHANG
-        while os.waitid(os.P_PID, self.pid, options) is None and time.monotonic() < deadline:
-            time.sleep(0.01)
+        # Another thread that asks `running` may reap it first.
+        with suppress(ChildProcessError):
+            while os.waitid(os.P_PID, self.pid, options) is None and time.monotonic() < deadline:
+                time.sleep(0.01)
 
 
 def free_port(host: str = "127.0.0.1") -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import io
 import re
 import ssl
 import sys
@@ -15,10 +16,11 @@ import yaml
 
 from hami_admission.wire import keys, registers
 from tests import build
-from tests.cluster.api import Api, wait
+from tests.cluster.api import wait
 from tests.cluster.kinds import KINDS
 
 if TYPE_CHECKING:
+    from tests.cluster.api import Api
     from tests.cluster.control_plane import ControlPlane
     from tests.cluster.processes import Process
 
@@ -27,6 +29,8 @@ Json = dict[str, Any]
 ROOT = Path(__file__).parents[2]
 ADDRESS = "127.100.0.10"
 """The Service's address: of the loopback range, so that the process can listen on it."""
+
+MANIFESTS = ("rbac.yaml", "policy.yaml", "mutating.yaml", "validating.yaml")
 
 SERVER_NAME = "hami-admission.hami-system.svc"
 
@@ -42,25 +46,33 @@ def node_annotations(name: str, cards: int = 8, **fields: Any) -> dict[str, str]
     return {keys.NVIDIA_REGISTER: registers.encode(devices)}
 
 
-def a_quota(namespace: str, name: str = "quota", **hard: int) -> Json:
+def a_quota(namespace: str, name: str = "quota", **hard: Any) -> Json:
     """A ResourceQuota to be created."""
     made = build.quota_json(name, namespace, **hard)
     return {**made, "metadata": {"name": name, "namespace": namespace}}
 
 
 class Product:
-    """Our control process and the kube-scheduler beside it."""
+    """Our control process and the kube-scheduler beside it; one for the whole session."""
 
-    def __init__(self, plane: ControlPlane, api: Api) -> None:
+    def __init__(self, plane: ControlPlane) -> None:
         self.plane = plane
-        self.api = api
         self.process: Process | None = None
         self.scheduler: Process | None = None
 
-    async def install(self) -> None:
+    async def ensure(self, api: Api) -> None:
+        """Installed and running, whatever the test before did to it."""
+        if self.process is None:
+            await self.install(api)
+        if self.process is None or not self.process.running:
+            await self.start()
+        if self.scheduler is None or not self.scheduler.running:
+            await self.start_scheduler(api)
+
+    async def install(self, api: Api) -> None:
         """Apply the shipped manifests, and the Service that the webhooks name."""
         account = {"name": "hami-admission", "namespace": "hami-system"}
-        await self.api.apply(
+        await api.apply(
             {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "hami-system"}},
             {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": account},
             {
@@ -76,19 +88,22 @@ class Product:
                 "handler": "nvidia",
             },
         )
-        for name in ("rbac.yaml", "policy.yaml", "mutating.yaml", "validating.yaml"):
+        for name in MANIFESTS:
             for each in manifests(name):
-                await self.api.apply(each, namespace=each["metadata"].get("namespace"))
+                await api.apply(each, namespace=each["metadata"].get("namespace"))
 
-    async def start(self, kubeconfig: Path | None = None) -> None:
+    async def start(
+        self, *, host: str = ADDRESS, kubeconfig: Path | None = None, wait_ready: bool = True
+    ) -> None:
         """Start our process and wait until it is ready."""
         config = kubeconfig or self.plane.kubeconfig("control")
-        where = ["--host", ADDRESS, "--port", "443", "--kubeconfig", str(config)]
+        where = ["--host", host, "--port", "443", "--kubeconfig", str(config)]
         argv = [sys.executable, "-m", "hami_admission", "control", *where, "--log-format", "text"]
         self.process = self.plane.run_process("hami-admission", argv)
-        await self.ready()
+        if wait_ready:
+            await self.ready(host)
 
-    async def ready(self) -> None:
+    async def ready(self, host: str = ADDRESS) -> None:
         """Wait until /readyz says so."""
         assert self.process is not None
         process = self.process
@@ -96,39 +111,22 @@ class Product:
         async def ask() -> bool:
             assert process.running, process.tail()
             try:
-                status, _ = await self.call("GET", "/readyz")
+                status, _ = await call("GET", "/readyz", host=host)
             except aiohttp.ClientError:
                 return False
             return status == 200
 
         await wait(ask, "control process ready")
 
-    async def start_scheduler(self, **changes: Any) -> None:
-        """Start kube-scheduler with the shipped configuration, which names its neighbour here."""
+    async def start_scheduler(self, api: Api) -> None:
+        """Start kube-scheduler with the shipped configuration, told where its neighbour is."""
         (config,) = manifests("kube-scheduler.yaml")
         authority = self.plane.folder / "data" / "hami-ca.crt"
-        authority.write_bytes(await self.authority())
+        authority.write_bytes(base64.b64decode((await secret(api))["ca.crt"]))
         extender = config["extenders"][0]
-        extender["urlPrefix"] = changes.get("url", f"https://{ADDRESS}:443")
+        extender["urlPrefix"] = f"https://{ADDRESS}:443"
         extender["tlsConfig"] = {"caFile": str(authority), "serverName": SERVER_NAME}
         self.scheduler = await asyncio.to_thread(self.plane.start_scheduler, config)
-
-    async def authority(self) -> bytes:
-        """The certificate authority in the Secret."""
-        path = KINDS["Secret"].path("hami-system", "hami-admission-tls")
-        return base64.b64decode((await self.api.get(path))["data"]["ca.crt"])
-
-    async def call(self, method: str, path: str, body: bytes | None = None) -> tuple[int, bytes]:
-        """One request to our process, past the API server."""
-        context = ssl.create_default_context()
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-        url = f"https://{ADDRESS}:443{path}"
-        async with (
-            aiohttp.ClientSession() as session,
-            session.request(method, url, data=body, ssl=context) as answer,
-        ):
-            return answer.status, await answer.read()
 
     def kill(self) -> None:
         """End our process as a crash would."""
@@ -140,6 +138,29 @@ class Product:
         for process in (self.scheduler, self.process):
             if process is not None and process.running:
                 process.stop()
+
+
+async def secret(api: Api) -> dict[str, str]:
+    """The data of the Secret with our certificates."""
+    path = KINDS["Secret"].path("hami-system", "hami-admission-tls")
+    data: dict[str, str] = (await api.get(path))["data"]
+    return data
+
+
+async def call(
+    method: str, path: str, body: bytes | None = None, *, host: str = ADDRESS
+) -> tuple[int, bytes]:
+    """One request to our process, past the API server."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    url = f"https://{host}:443{path}"
+    async with (
+        aiohttp.ClientSession() as session,
+        # A stream, for the client warns of large bodies that are given whole.
+        session.request(method, url, data=io.BytesIO(body or b""), ssl=context) as answer,
+    ):
+        return answer.status, await answer.read()
 
 
 def charged(quota: Json) -> dict[str, int]:
