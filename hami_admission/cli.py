@@ -34,6 +34,9 @@ try:
 except ImportError:  # PyYAML without libyaml reads the same, slower.
     from yaml import SafeLoader as Loader  # type: ignore[assignment]
 
+_DEEPEST = 100
+"""Levels of YAML; a pod has about ten."""
+
 _BAD_INPUT = 2
 _REFUSED = 1
 
@@ -163,10 +166,23 @@ def _documents(files: Iterable[str]) -> Iterator[tuple[str, object]]:
 
 def _parsed(name: str, text: str) -> list[tuple[str, object]]:
     try:
+        _check_depth(name, text)
         documents = list(yaml.load_all(text, Loader=Loader))
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise BadInput(f"{name}: not YAML: {error}") from error
     return [(f"{name}, document {n}", each) for n, each in enumerate(documents, 1)]
+
+
+def _check_depth(name: str, text: str) -> None:
+    """libyaml composes recursively in C and would end the process; its parser does not."""
+    depth = 0
+    for event in yaml.parse(text, Loader=Loader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > _DEEPEST:
+                raise BadInput(f"{name}: nested deeper than {_DEEPEST} levels")
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
 
 
 def _text(name: str) -> str:

@@ -111,5 +111,7 @@ def _check(value: object, form: object, path: str, mistakes: list[str]) -> None:
     except msgspec.ValidationError as error:
         mistakes.append(f"{path}: {value!r}: {error}")
         return
-    if isinstance(converted, int | float) and not isinstance(converted, bool) and converted < 0:
+    if isinstance(converted, int | float) and not converted >= 0:
         mistakes.append(f"{path}: {value!r}: must not be negative")
+    elif converted == "" and not path.endswith("runtimeClassName"):
+        mistakes.append(f"{path}: must not be empty")

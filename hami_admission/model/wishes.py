@@ -31,6 +31,10 @@ class Selection(msgspec.Struct, frozen=True):
         return uuid not in self.not_uuids and (self.uuids is None or uuid in self.uuids)
 
 
+ANY = Selection()
+"""No constraint; the one value of it, so that it is known by identity."""
+
+
 class Wishes(msgspec.Struct, frozen=True):
     """All wishes of a pod: policies for nodes and cards, and a selection by vendor."""
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from hami_admission.model.grant import Grant, SlotGrants
 from hami_admission.model.verdict import Reason, Unfit
+from hami_admission.model.wishes import ANY
 from hami_admission.placement import order
 
 if TYPE_CHECKING:
@@ -49,15 +50,17 @@ def _able(
     vendor: Vendor, cards: Cards, request: Request, wishes: Wishes
 ) -> tuple[list[tuple[Card, Grant]], dict[Reason, int]]:
     selection = wishes.selections[vendor.word]
+    checks = vendor.checks_of_any if selection is ANY else vendor.checks
+    charge = vendor.charge
     able: list[tuple[Card, Grant]] = []
     reasons: dict[Reason, int] = {}
     for card in cards:
         refused: Reason | None = None
-        for check in vendor.checks:
+        for check in checks:
             refused = check(card, request, selection)
             if refused is not None:
                 break
-        grant = refused if refused is not None else vendor.charge(card, request)
+        grant = refused or charge(card, request)
         if isinstance(grant, Grant):
             able.append((card, grant))
         else:

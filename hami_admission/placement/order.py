@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 def by_policy(able: list[Able], request: Request, policy: str) -> list[Able]:
     """Binpack: the fullest first; spread: the idlest first."""
     sign = -1 if policy == "binpack" else 1
-    return sorted(able, key=lambda each: (sign * score(each[0], request), each[0].device.index))
+    keyed = [
+        (sign * score(card, request), card.device.index, n) for n, (card, _) in enumerate(able)
+    ]
+    keyed.sort()
+    return [able[n] for _, _, n in keyed]
 
 
 def score(card: Card, request: Request) -> float:

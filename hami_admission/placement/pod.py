@@ -46,6 +46,7 @@ def on_node(
     """
     found: list[SlotGrants] = []
     beside = cards
+    last = max((n for n, requests in enumerate(demand.slots) if requests), default=0)
     for kind, requests in zip(demand.kinds, demand.slots, strict=True):
         taken: SlotGrants = ()
         for request in requests:
@@ -54,7 +55,7 @@ def on_node(
                 return chosen
             taken = (*taken, *chosen)
         found.append(taken)
-        if taken and kind is not Kind.INIT:
+        if taken and kind is not Kind.INIT and len(found) <= last:
             held = grants_of.on_cards((Kind.APP,), (taken,))
             beside = {word: usage.taken(each, held) for word, each in beside.items()}
     return tuple(found)

@@ -81,6 +81,13 @@ def of_decision(
     )
 
 
+def denied(admitted: Outcome, message: str) -> Outcome:
+    """A pod that admission would let in, but not the namespace's quota."""
+    return msgspec.structs.replace(
+        admitted, verdict="denied", message=message, summary=f"denied: {message}", patch=[]
+    )
+
+
 def unplaced(admitted: Outcome, reasons: dict[str, str]) -> Outcome:
     """A pod that would wait, and why on each node."""
     counts = Counter(reasons.values())
@@ -108,12 +115,8 @@ def placed(admitted: Outcome, bound: Pod, where: Placed, reasons: dict[str, str]
 
 def _environment(container: Container, pod: Pod) -> dict[str, str]:
     """Literals, and what comes from the pod's own fields; the last entry of a name wins."""
-    values = {}
-    for env in container.env or ():
-        value = _value(env, pod)
-        if value is not None:
-            values[env.name] = value
-    return values
+    last = {env.name: _value(env, pod) for env in container.env or ()}
+    return {name: value for name, value in last.items() if value is not None}
 
 
 def _value(env: EnvVar, pod: Pod) -> str | None:

@@ -87,7 +87,7 @@ def _create(cluster: Cluster, scenario: Scenario, step: Step, now: float) -> Out
     claim = cluster.claim(pod, decision, now)
     refusal = _charged(cluster, pod, claim, now)
     if refusal is not None:
-        return msgspec.structs.replace(admitted, verdict="denied", message=str(refusal))
+        return outcome.denied(admitted, str(refusal))
     cluster.apply(events.PodSeen(pod), now)
     return _placed(cluster, step, pod, admitted, now)
 

@@ -23,6 +23,9 @@ T = TypeVar("T")
 MAX_PODS = 100_000
 """Pods of one scenario; more is a replica count that was mistyped."""
 
+MAX_LISTS = 8
+"""Lists within lists; a YAML alias may make one that contains itself."""
+
 _ONE_PER_NODE = "DaemonSet"
 _COUNTED = {
     "Deployment": "replicas",
@@ -86,6 +89,8 @@ def _flat(documents: Iterable[tuple[str, object]]) -> Iterator[tuple[str, Docume
             raise BadInput(f"{place}: not a Kubernetes object but {type(document).__name__}")
         items = document.get("items")
         if str(document.get("kind", "")).endswith("List") and isinstance(items, list):
+            if place.count(", item ") >= MAX_LISTS:
+                raise BadInput(f"{place[:200]}: lists in lists, more than {MAX_LISTS} deep")
             yield from _flat((f"{place}, item {n}", item) for n, item in enumerate(items, 1))
         else:
             yield place, document
@@ -118,9 +123,11 @@ def _steps(
 
 def _replicas(kind: str, spec: Document, place: str) -> int:
     field = _COUNTED.get(kind, "completions")
+    if field == "completions" and spec.get(field) is None:
+        field = "parallelism"
     value = spec.get(field)
     if value is None:
-        value = spec.get("parallelism", 1) if field == "completions" else 1
+        return 1
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MAX_PODS:
         raise BadInput(f"{place}: spec.{field}: {value!r} is not a count from 0 to {MAX_PODS}")
     return value
@@ -168,7 +175,7 @@ def _note_namespace(found: Scenario, kind: str, document: Document) -> None:
 def _decoded(decode: Callable[[bytes], T], document: Document, place: str) -> T:
     try:
         return decode(msgspec.json.encode(document))
-    except (Malformed, TypeError, OverflowError) as error:
+    except (Malformed, TypeError, OverflowError, RecursionError) as error:
         raise BadInput(f"{place}: {error}") from error
 
 

@@ -33,5 +33,8 @@ def slots(card: Card, request: Request, selection: Selection) -> Reason | None:
     return None if card.slots < card.device.slots else Reason.CARD_SLOTS_EXHAUSTED
 
 
+SELECTIVE: frozenset[Check] = frozenset((kind, uuid))
+"""Checks that nothing fails where the pod has no lists."""
+
 COMMON: tuple[Check, ...] = (health, kind, uuid, slots)
 """In upstream's order (facts/scheduling.md 6.2), which decides the tag a card is counted under."""

@@ -53,7 +53,8 @@ def nvidia(options: NvidiaOptions) -> Vendor:
             handshake=keys.NVIDIA_HANDSHAKE,
             count=names.count,
         ),
-        checks=(*checks.COMMON, _shared_by_library),
+        checks=CHECKS,
+        checks_of_any=tuple(each for each in CHECKS if each not in checks.SELECTIVE),
         charge=charges.fluid,
         wanted=partial(_wanted, core_policy=options.core_policy),
         bare=partial(_bare, always=options.overwrite_env),
@@ -66,6 +67,9 @@ def nvidia(options: NvidiaOptions) -> Vendor:
 def _shared_by_library(card: Card, request: Request, selection: Selection) -> Reason | None:
     """A card in MIG mode is cut into instances, not shared by the library."""
     return Reason.CARD_TYPE_MISMATCH if card.device.mode == "mig" else None
+
+
+CHECKS = (*checks.COMMON, _shared_by_library)
 
 
 def _wanted(slot: int, reading: Reading, *, core_policy: str) -> tuple[EnvVar, ...]:

@@ -85,7 +85,7 @@ def _asks(
         request=Request(vendor, count, memory or None, percent or 100, cores),
         limits={**wanted, names.count: count, **copied},
         priority=values.get(names.priority),
-        warnings=_guessed(container, names, values),
+        warnings=_guessed(container, names, defaults, values),
     )
 
 
@@ -118,10 +118,17 @@ def _no_count(
 
 
 def _guessed(
-    container: Container, names: ResourceNames, values: dict[str, int | None]
+    container: Container,
+    names: ResourceNames,
+    defaults: Defaults,
+    values: dict[str, int | None],
 ) -> tuple[str, ...]:
     """What we made of a request that can be read in two ways."""
     warnings = []
+    if defaults.memory_mib:
+        whole = f"{defaults.memory_mib} MiB, the cluster's default"
+    else:
+        whole = "the whole memory of the card"
     if values.get(names.memory) and values.get(names.percent):
         warnings.append(
             f"{container.path}: both {names.memory} and {names.percent} are given;"
@@ -129,7 +136,7 @@ def _guessed(
         )
     if not (values.get(names.memory) or values.get(names.percent)):
         warnings += [
-            f"{container.path}: {name}: 0 means the whole memory of the card"
+            f"{container.path}: {name}: 0 means {whole}"
             for name in (names.memory, names.percent)
             if values.get(name) == 0
         ]
@@ -145,22 +152,27 @@ def _read(
 ) -> int | None:
     limit, request = (container.limits or {}).get(name), (container.requests or {}).get(name)
     raw = request if limit is None else limit
-    if raw is None:
-        return None
+    assert raw is not None, "asked only for names that are given"
     where = f"{container.path}.resources.{'requests' if limit is None else 'limits'}[{name}]"
     try:
         value = quantities.integer(raw)
-        asked = value if request is None or limit is None else quantities.integer(request)
     except Malformed as error:
         objections.append(Objection(where, str(raw)[:60], f"{error}; write a whole number"))
         return None
     if value is None or value < 0 or value > high or _meant_bytes(name, raw, names):
         objections.append(Objection(where, str(raw), _advice(name, raw, high, names)))
-    elif asked != value:
+    elif request is not None and request != raw and not _equals(request, value):
         where = f"{container.path}.resources.requests[{name}]"
         advice = f"differs from the limit {raw}; make both equal, or leave the request out"
-        objections.append(Objection(where, str(request), advice))
+        objections.append(Objection(where, str(request)[:60], advice))
     return value
+
+
+def _equals(request: Quantity, value: int) -> bool:
+    try:
+        return quantities.integer(request) == value
+    except Malformed:
+        return False
 
 
 def _meant_bytes(name: str, raw: Quantity, names: ResourceNames) -> bool:

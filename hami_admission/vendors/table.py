@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from hami_admission.model.node import Node
-from hami_admission.model.wishes import Selection
+from hami_admission.model.wishes import ANY, Selection
 from hami_admission.vendors.nvidia import nvidia
 from hami_admission.wire.errors import Malformed
 
@@ -76,7 +76,14 @@ def node(vendors: Vendors, facts: NodeFacts) -> Node:
 
 
 def selection(keys: Keys, annotations: dict[str, str]) -> Selection:
-    """The pod's lists of types and uuids for one family."""
+    """The pod's lists of types and uuids for one family; ANY when it has none."""
+    if annotations.keys().isdisjoint((
+        keys.use_type,
+        keys.nouse_type,
+        keys.use_uuid,
+        keys.nouse_uuid,
+    )):
+        return ANY
     types = annotations.get(keys.use_type, "")
     uuids = annotations.get(keys.use_uuid, "")
     return Selection(

@@ -76,6 +76,7 @@ class Vendor:
 
     ``wanted`` gives the environment that a container with a request must have (by slot), ``bare``
     what one without must have beside it; ``owned`` tells the names that users cannot set.
+    ``checks_of_any`` are those of ``checks`` that matter to a pod without lists of cards.
     ``late`` gives the values that only the placement knows, by environment name.
     """
 
@@ -85,6 +86,7 @@ class Vendor:
     parse: Callable[[Container], Reading]
     inventory: Callable[[NodeFacts], Inventory]
     checks: tuple[Check, ...]
+    checks_of_any: tuple[Check, ...]
     charge: Charge
     wanted: Callable[[int, Reading], tuple[EnvVar, ...]]
     bare: Callable[[Container], tuple[EnvVar, ...]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from hami_admission.model.pod import Container, EnvVar, Kind, Pod, Quantity
+from hami_admission.wire import quantities
 from hami_admission.wire.errors import Malformed
 
 MAX_CONTAINERS = 256
@@ -152,4 +153,11 @@ def _has_qos(wire: _Container) -> bool:
     if wire.resources is None:
         return False
     given = {**(wire.resources.requests or {}), **(wire.resources.limits or {})}
-    return any(str(given.get(name, "0")) not in {"0", "0.0"} for name in _RESOURCES_OF_QOS)
+    return any(_positive(given[name]) for name in _RESOURCES_OF_QOS if name in given)
+
+
+def _positive(quantity: Quantity) -> bool:
+    try:
+        return quantities.parse(quantity) > 0
+    except Malformed:
+        return True

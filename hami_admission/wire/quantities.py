@@ -15,8 +15,11 @@ from hami_admission.wire.errors import Malformed
 if TYPE_CHECKING:
     from hami_admission.model.pod import Quantity
 
-_FORM = re.compile(r"([+-]?)(\d{1,40}(?:\.\d{0,40})?|\.\d{1,40})([A-Za-z]{0,2}|[eE][+-]?\d{1,3})")
+_FORM = re.compile(
+    r"([+-]?)(\d{1,40}(?:\.\d{0,40})?|\.\d{1,40})([eE][+-]?\d{1,3}|[A-Za-z]{0,2})", re.ASCII
+)
 _BINARY = {f"{letter}i": 1024**power for power, letter in enumerate("KMGTPE", 1)}
+_WHOLE: dict[str, int] = {letter: 1000**power for power, letter in enumerate("kMGTPE", 1)}
 _DECIMAL = {"": 0, "n": -9, "u": -6, "m": -3, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
 
 
@@ -37,8 +40,13 @@ def integer(quantity: Quantity) -> int | None:
     """The value when it is a whole number, else None; raises Malformed like parse."""
     if isinstance(quantity, int):
         return quantity
-    if isinstance(quantity, str) and _plain(quantity):
-        return int(quantity)
+    if isinstance(quantity, str):
+        if _plain(quantity):
+            return int(quantity)
+        # The API server writes 20000 as 20k, so this form is as frequent as the one above.
+        power = _WHOLE.get(quantity[-1:])
+        if power is not None and _plain(quantity[:-1]):
+            return int(quantity[:-1]) * power
     value = parse(quantity)
     return value.numerator if value.denominator == 1 else None
 
@@ -63,6 +71,6 @@ def _scale(text: str, suffix: str) -> Fraction:
         return Fraction(_BINARY[suffix])
     if suffix in _DECIMAL:
         return Fraction(10) ** _DECIMAL[suffix]
-    if suffix[0] in "eE" and len(suffix) > 1:
+    if suffix[-1].isdigit():
         return Fraction(10) ** int(suffix[1:])
     raise Malformed(f"{text[:60]!r} has no suffix that Kubernetes knows")

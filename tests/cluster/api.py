@@ -12,6 +12,7 @@ import aiohttp
 from tests.cluster.kinds import KINDS
 
 if TYPE_CHECKING:
+    import builtins
     from collections.abc import Awaitable, Callable, Mapping
     from pathlib import Path
 
@@ -39,7 +40,7 @@ class Api:
         self._ca_file = ca_file
         self._token = token
         self._session: aiohttp.ClientSession | None = None
-        self.skipped: list[dict[str, Any]] = []
+        self.skipped: builtins.list[dict[str, Any]] = []
         """Manifests that `apply` left out because their kind is unknown."""
 
     async def __aenter__(self) -> Self:
@@ -61,6 +62,11 @@ class Api:
         """GET: an object or a list."""
         return await self._request("GET", path, None, query)
 
+    async def list(self, path: str, **query: Any) -> builtins.list[dict[str, Any]]:
+        """The items of a collection."""
+        items: builtins.list[dict[str, Any]] = (await self.get(path, **query))["items"]
+        return items
+
     async def create(self, path: str, body: Mapping[str, Any], **query: Any) -> Any:
         """POST to a collection or a subresource."""
         return await self._request("POST", path, body, query)
@@ -79,7 +85,7 @@ class Api:
 
     async def apply(
         self, *manifests: Mapping[str, Any], namespace: str | None = None
-    ) -> list[dict[str, Any]]:
+    ) -> builtins.list[dict[str, Any]]:
         """Creates the objects, or merge-patches those that exist; see `skipped`."""
         return [
             await self._apply(dict(manifest), namespace)
@@ -114,7 +120,13 @@ class Api:
                 "annotations": dict(annotations or {}),
             },
         })
-        resources = {"cpu": "64", "memory": "256Gi", "pods": "250", **(extra or {})}
+        resources = {
+            "cpu": "64",
+            "memory": "256Gi",
+            "pods": "250",
+            "ephemeral-storage": "1Ti",
+            **(extra or {}),
+        }
         await self.patch(
             f"{path}/status",
             {

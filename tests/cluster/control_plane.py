@@ -10,19 +10,26 @@ import subprocess
 import sys
 import tempfile
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
+
+import yaml
 
 from tests.cluster import audit, binaries
 from tests.cluster.credentials import Authority, Tokens, kubeconfig, write_key
 from tests.cluster.processes import Process, free_port
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
 # The API server dials `clusterIP:port` for a webhook given by service. In a range of loopback
 # that reaches a server of this machine without any network set-up.
 SERVICE_RANGE = "127.100.0.0/16"
+
+# Asked to end, etcd and the API server wait for their clients, up to a minute. Nothing is lost
+# when they are killed: etcd's log and the audit log are written as they go.
+BUSY_GRACE = 2.0
 
 USER_BINDING = {
     "apiVersion": "rbac.authorization.k8s.io/v1",
@@ -55,14 +62,30 @@ class ControlPlane:
         self.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
-        """Stops everything."""
+    def __exit__(self, kind: object, *_: object) -> None:
+        """Stops everything; the logs stay when the body failed."""
+        self.keep_logs = self.keep_logs or kind is not None
         self.stop()
 
     @property
     def ca_file(self) -> Path:
         """The authority of the API server's certificate."""
         return self._authority.file
+
+    @property
+    def etcd(self) -> Process:
+        """The store; after a restart the API server finds it again by itself."""
+        return self._named("etcd")
+
+    @property
+    def apiserver(self) -> Process:
+        """The API server; a restart keeps its address, tokens, objects and audit log."""
+        return self._named("kube-apiserver")
+
+    @property
+    def controller_manager(self) -> Process:
+        """The real controllers; they may end while the API server is away: restart them."""
+        return self._named("kube-controller-manager")
 
     @property
     def logs(self) -> Path:
@@ -114,19 +137,28 @@ class ControlPlane:
 
     def kubectl(self, *args: str, input: str | None = None, identity: str = "admin") -> str:
         """Runs kubectl and returns its output; raises with its standard error."""
+        done = self.try_kubectl(*args, input=input, identity=identity)
+        if done.returncode:
+            raise RuntimeError(f"kubectl {' '.join(args)}: {done.stderr.strip()}")
+        return done.stdout
+
+    def try_kubectl(
+        self, *args: str, input: str | None = None, identity: str = "admin"
+    ) -> subprocess.CompletedProcess[str]:
+        """Runs kubectl and returns what came of it."""
         command = [
             str(self._binaries / "kubectl"),
             f"--kubeconfig={self.kubeconfig(identity)}",
             f"--cache-dir={self._data / 'kubectl'}",
             *args,
         ]
-        done = subprocess.run(command, input=input, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise RuntimeError(f"kubectl {' '.join(args)}: {done.stderr.strip()}")
-        return done.stdout
+        return subprocess.run(command, input=input, capture_output=True, text=True, check=False)
 
-    def start_scheduler(self, config: Mapping[str, Any]) -> Process:
-        """Starts a kube-scheduler with a (partial) KubeSchedulerConfiguration."""
+    def start_scheduler(self, config: Mapping[str, Any] | str | Path) -> Process:
+        """Starts a kube-scheduler with a (partial) configuration: an object, YAML or its file."""
+        if not isinstance(config, Mapping):
+            text = config.read_text() if isinstance(config, Path) else config
+            config = yaml.safe_load(text) or {}
         kubeconfig_file = self.kubeconfig("kube-scheduler")
         full = {
             "apiVersion": "kubescheduler.config.k8s.io/v1",
@@ -173,12 +205,13 @@ class ControlPlane:
         service_accounts = write_key(self._data / "service-accounts.key")
         client, peer, secure, manager = (free_port() for _ in range(4))
         self.url = f"https://127.0.0.1:{secure}"
-        self._launch("etcd", self._etcd(client, peer))
+        self._launch("etcd", self._etcd(client, peer), grace=BUSY_GRACE)
         # Not awaited: the API server retries until etcd answers.
         self._launch(
             "kube-apiserver",
             self._api_server(secure, f"http://127.0.0.1:{client}", service_accounts),
             ready=lambda: self._answers(f"{self.url}/readyz"),
+            grace=BUSY_GRACE,
         )
         # It ends when it starts before the API server has made the roles of the system.
         self._launch(
@@ -261,12 +294,17 @@ class ControlPlane:
         *,
         env: Mapping[str, str] | None = None,
         ready: Callable[[], bool] | None = None,
+        grace: float = 10.0,
     ) -> Process:
-        process = Process(name, argv, self.logs / f"{name}.log", env=env, ready=ready)
+        log = self.logs / f"{name}.log"
+        process = Process(name, argv, log, env=env, ready=ready, grace=grace)
         process.start()
         self.processes.append(process)
         process.await_ready()
         return process
+
+    def _named(self, name: str) -> Process:
+        return next(process for process in self.processes if process.name == name)
 
     def _unused_name(self, name: str) -> str:
         number, unused = 1, name

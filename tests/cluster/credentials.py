@@ -26,6 +26,10 @@ IDENTITIES: dict[str, tuple[str, tuple[str, ...]]] = {
     ),
     "kube-scheduler": ("system:kube-scheduler", ()),
     "kube-controller-manager": ("system:kube-controller-manager", ()),
+    "node-agent": (
+        "system:serviceaccount:hami-system:hami-node-agent",
+        ("system:serviceaccounts", "system:serviceaccounts:hami-system"),
+    ),
     "user": ("alice", ()),
 }
 

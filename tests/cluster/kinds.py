@@ -65,4 +65,7 @@ KINDS = {
     "RuntimeClass": Kind("/apis/node.k8s.io/v1", "runtimeclasses", namespaced=False),
     "Lease": Kind("/apis/coordination.k8s.io/v1", "leases"),
     "PodDisruptionBudget": Kind("/apis/policy/v1", "poddisruptionbudgets"),
+    "Ingress": Kind("/apis/networking.k8s.io/v1", "ingresses"),
+    "NetworkPolicy": Kind("/apis/networking.k8s.io/v1", "networkpolicies"),
+    "HorizontalPodAutoscaler": Kind("/apis/autoscaling/v2", "horizontalpodautoscalers"),
 }

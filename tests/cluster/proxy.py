@@ -27,7 +27,9 @@ class Proxy:
         self._matches: Matches | None = None
         self._when: When = "before"
         self._strike: Strike = lambda: None
-        self._runner = web.ServerRunner(web.Server(self._forward, access_log=None))
+        self._runner = web.ServerRunner(
+            web.Server(self._forward, access_log=None), shutdown_timeout=0.1
+        )
         self._session: aiohttp.ClientSession | None = None
         self.struck = False
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import base64
+import json
 import os
 import secrets
 import shutil
 import ssl
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,11 +22,12 @@ from tests.cluster.api import Api, ApiFailure, wait
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.credentials import Authority
 from tests.cluster.kinds import KINDS
+from tests.cluster.processes import Process, StartFailure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.cluster.processes import Process
+ROOT = Path(__file__).parents[2]
 
 
 def deployment(name: str, replicas: int) -> dict[str, Any]:
@@ -66,11 +70,16 @@ def alive(pid: int) -> bool:
     return status.rpartition(")")[2].split()[0] != "Z"
 
 
-def test_a_second_plane_is_ready_quickly_and_stops_without_leftovers() -> None:
+def test_a_second_plane_is_ready_quickly_and_stops_without_leftovers(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     binaries.ensure()
     started = time.monotonic()
     with ControlPlane() as plane:
-        assert time.monotonic() - started < 30
+        took = time.monotonic() - started
+        with capsys.disabled():
+            sys.stdout.write(f"[control plane ready in {took:.1f} s] ")
+        assert took < 30
         scheduler = plane.start_scheduler({})
         shell = plane.run_process(
             "shell", ["sh", "-c", "sleep 600 & echo $! $MARK; wait"], {"MARK": "marked"}
@@ -87,6 +96,89 @@ def test_a_second_plane_is_ready_quickly_and_stops_without_leftovers() -> None:
         time.sleep(0.01)  # A killed process ends a moment later.
     assert not any(map(alive, [*pids, grandchild]))
     assert not plane.folder.exists()
+
+
+# Starts a child in a group of its own, says its pid and waits to be killed.
+PARENT = """
+import sys, time
+from pathlib import Path
+from tests.cluster.processes import Process
+child = Process("child", ["sleep", "600"], Path(sys.argv[1]))
+child.start()
+print(child.pid, flush=True)
+time.sleep(600)
+"""
+
+
+def test_children_die_with_a_parent_that_is_killed(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", PARENT, str(tmp_path / "child.log")],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+    ) as parent:
+        assert parent.stdout is not None
+        child = int(parent.stdout.readline())
+        assert alive(child)
+        parent.kill()
+    gone = time.monotonic() + 5
+    while alive(child) and time.monotonic() < gone:
+        time.sleep(0.01)
+    assert not alive(child)
+
+
+def test_a_start_that_fails_shows_the_log(tmp_path: Path) -> None:
+    broken = Process(
+        "broken", ["sh", "-c", "echo no such flag; exit 3"], tmp_path / "log", ready=lambda: False
+    )
+    broken.start()
+    with pytest.raises(StartFailure, match=r"broken ended with 3\n--- log\nno such flag"):
+        broken.await_ready()
+
+
+def test_restarts_keep_objects_tokens_and_the_audit() -> None:
+    with ControlPlane() as plane:
+        plane.kubectl("create", "configmap", "kept")
+        for process in (plane.etcd, plane.apiserver):
+            first = process.pid
+            process.restart()
+            assert process.pid != first
+        assert plane.kubectl("get", "configmap", "kept", "-o=name") == "configmap/kept\n"
+        made = plane.audit().requests("admin", "create", "configmaps", name="kept")
+        assert [event["responseStatus"]["code"] for event in made] == [201]
+        # It ends when it asks for a token while the API server is away.
+        plane.controller_manager.restart()
+        assert plane.controller_manager.running
+
+
+async def test_a_dry_run_keeps_nothing(
+    api: Api, control_plane: ControlPlane, namespace: str
+) -> None:
+    path = KINDS["ConfigMap"].path(namespace)
+    tried = await api.create(path, config_map("tried"), dryRun="All")
+    assert tried["metadata"]["uid"]
+    as_text = json.dumps(config_map("piped"))
+    control_plane.kubectl(
+        "create", "-n", namespace, "--dry-run=server", "-f", "-", input=as_text, identity="user"
+    )
+    refused = control_plane.try_kubectl("get", "nodes", identity="user")
+    assert refused.returncode == 1
+    assert "alice" in refused.stderr
+    names = {item["metadata"]["name"] for item in await api.list(path)}
+    assert names.isdisjoint({"tried", "piped"})
+
+
+@pytest.mark.parametrize("as_file", [False, True])
+def test_a_scheduler_takes_its_configuration_as_yaml(
+    control_plane: ControlPlane, tmp_path: Path, as_file: bool
+) -> None:
+    text = "profiles:\n- schedulerName: other\n"
+    file = tmp_path / "config.yaml"
+    file.write_text(text)
+    scheduler = control_plane.start_scheduler(file if as_file else text)
+    assert scheduler.running
+    scheduler.kill()
+    assert not scheduler.running
 
 
 async def test_real_controllers_and_scheduler_place_a_deployment(

@@ -1,0 +1,119 @@
+"""Settings from a mapping: upstream's names, and all mistakes at once."""
+
+from __future__ import annotations
+
+import pytest
+
+from hami_admission import settings
+from hami_admission.settings import Mistakes, NvidiaOptions, Settings
+
+
+def test_nothing_gives_the_defaults() -> None:
+    assert settings.from_mapping({}) == Settings()
+    assert settings.from_mapping({"nvidia": {}}) == Settings()
+
+
+def test_defaults_that_users_rely_on() -> None:
+    """Facts 1.1, 2.2 and 2.4; design 2."""
+    found = Settings()
+    assert (found.node_scheduler_policy, found.gpu_scheduler_policy) == ("binpack", "spread")
+    assert found.force_overwrite_default_scheduler
+    assert "kube-system" in found.exempt_namespaces
+    assert found.review_seconds < 3
+    assert found.nvidia.resource_count_name == "nvidia.com/gpu"
+    assert found.nvidia.resource_memory_name == "nvidia.com/gpumem"
+    assert found.nvidia.resource_percent_name == "nvidia.com/gpumem-percentage"
+    assert found.nvidia.resource_cores_name == "nvidia.com/gpucores"
+    assert found.nvidia.resource_priority_name == "nvidia.com/priority"
+    assert (found.nvidia.default_gpu_num, found.nvidia.core_policy) == (1, "default")
+
+
+def test_every_name_is_upstreams() -> None:
+    found = settings.from_mapping({
+        "schedulerName": "s",
+        "forceOverwriteDefaultScheduler": False,
+        "nodeSchedulerPolicy": "spread",
+        "gpuSchedulerPolicy": "binpack",
+        "exemptNamespaces": ["a"],
+        "holdSeconds": 1,
+        "bookingSeconds": 2,
+        "reviewSeconds": 1,
+        "nvidia": {
+            "resourceCountName": "x/n",
+            "resourceMemoryName": "x/m",
+            "resourceMemoryPercentageName": "x/p",
+            "resourceCoreName": "x/c",
+            "resourcePriorityName": "x/prio",
+            "defaultMemory": 5000,
+            "defaultCores": 30,
+            "defaultGPUNum": 2,
+            "overwriteEnv": True,
+            "gpuCorePolicy": "force",
+            "runtimeClassName": "nvidia",
+        },
+    })
+    assert found == Settings(
+        scheduler_name="s",
+        force_overwrite_default_scheduler=False,
+        node_scheduler_policy="spread",
+        gpu_scheduler_policy="binpack",
+        exempt_namespaces=("a",),
+        hold_seconds=1,
+        booking_seconds=2,
+        review_seconds=1.0,
+        nvidia=NvidiaOptions(
+            resource_count_name="x/n",
+            resource_memory_name="x/m",
+            resource_percent_name="x/p",
+            resource_cores_name="x/c",
+            resource_priority_name="x/prio",
+            default_memory=5000,
+            default_cores=30,
+            default_gpu_num=2,
+            overwrite_env=True,
+            core_policy="force",
+            runtime_class="nvidia",
+        ),
+    )
+
+
+WRONG: dict[str, tuple[dict[str, object], str]] = {
+    "unknown": ({"colour": "red"}, "colour: no such setting; there are: bookingSeconds, "),
+    "unknown inside": ({"nvidia": {"gpus": 1}}, "nvidia.gpus: no such setting; there are: "),
+    "another spelling": ({"scheduler_name": "s"}, "scheduler_name: no such setting"),
+    "a text for a number": ({"holdSeconds": "ten"}, "holdSeconds: 'ten': Expected `int`"),
+    "a boolean for a number": ({"holdSeconds": True}, "holdSeconds: True: Expected `int`"),
+    "a text for a boolean": (
+        {"forceOverwriteDefaultScheduler": "no"},
+        "forceOverwriteDefaultScheduler: 'no': Expected `bool`",
+    ),
+    "a negative number": ({"nvidia": {"defaultMemory": -1}}, "nvidia.defaultMemory: -1: must not"),
+    "a negative time": ({"reviewSeconds": -0.5}, "reviewSeconds: -0.5: must not be negative"),
+    "an unknown policy": ({"gpuSchedulerPolicy": "best"}, "gpuSchedulerPolicy: 'best': Invalid"),
+    "a list for a section": ({"nvidia": []}, "nvidia: must be a mapping, got []"),
+    "null for a section": ({"nvidia": None}, "nvidia: must be a mapping, got None"),
+    "a text for a list": ({"exemptNamespaces": "a"}, "exemptNamespaces: 'a': Expected `array`"),
+    "null": ({"schedulerName": None}, "schedulerName: None: Expected `str`"),
+}
+
+
+@pytest.mark.parametrize("sentence", WRONG)
+def test_wrong(sentence: str) -> None:
+    values, line = WRONG[sentence]
+    with pytest.raises(Mistakes) as caught:
+        settings.from_mapping(values)
+    (found,) = caught.value.lines
+    assert found.startswith(line)
+
+
+def test_all_mistakes_are_told_at_once() -> None:
+    values = {"colour": 1, "holdSeconds": -1, "nvidia": {"defaultCores": "x", "gpus": 1}}
+    with pytest.raises(Mistakes) as caught:
+        settings.from_mapping(values)
+    names = [line.partition(":")[0] for line in caught.value.lines]
+    assert names == ["colour", "holdSeconds", "nvidia.defaultCores", "nvidia.gpus"]
+    assert str(caught.value) == "\n".join(caught.value.lines)
+
+
+def test_a_yes_is_no_number_that_could_be_negative() -> None:
+    assert settings.from_mapping({"nvidia": {"overwriteEnv": False}}) == Settings()
