@@ -50,7 +50,7 @@ def decide(pod: Pod, vendors: table.Vendors, settings: Settings) -> Decision:
     return Decision(
         changes=tuple(changes),
         requests=table.requests(readings, len(pod.containers)),
-        warnings=(*validate.warnings(pod, asked), *mutate.overruled(pod, changes)),
+        warnings=(*validate.warnings(pod, asked), *mutate.overruled(changes)),
     )
 
 

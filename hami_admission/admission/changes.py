@@ -40,14 +40,12 @@ class SetLimits(msgspec.Struct, frozen=True):
 
 
 class SetEnv(msgspec.Struct, frozen=True):
-    """The environment of a container must have each of ``wanted`` once, and none at ``unwanted``.
-
-    ``unwanted`` are positions in the environment as it is.
-    """
+    """Entries of a container's environment to be replaced, removed (by position) and appended."""
 
     container: Container
-    wanted: tuple[EnvVar, ...]
-    unwanted: tuple[int, ...] = ()
+    appended: tuple[EnvVar, ...] = ()
+    replaced: tuple[tuple[int, EnvVar], ...] = ()
+    removed: tuple[int, ...] = ()
 
 
 Change = SetScheduler | SetRuntimeClass | SetLimits | SetEnv
@@ -97,23 +95,17 @@ def _limits(change: SetLimits) -> list[Operation]:
 def _env(change: SetEnv) -> list[Operation]:
     """Entries are replaced where they stand, then removed from the end, then appended."""
     base = f"{change.container.pointer}/env"
-    present = change.container.env
-    if present is None:
-        return [_add(base, [_entry(env) for env in change.wanted])]
-    first = {env.name: index for index, env in reversed(list(enumerate(present)))}
-    found: list[Operation] = []
-    appended: list[Operation] = []
-    for env in change.wanted:
-        if env.name not in first:
-            appended.append(_add(f"{base}/-", _entry(env)))
-        elif present[first[env.name]] != env:
-            path = f"{base}/{first[env.name]}"
-            found.append({"op": "replace", "path": path, "value": _entry(env)})
+    if change.container.env is None:
+        return [_add(base, [_entry(env) for env in change.appended])]
+    replaced: list[Operation] = [
+        {"op": "replace", "path": f"{base}/{index}", "value": _entry(env)}
+        for index, env in change.replaced
+    ]
     removed: list[Operation] = [
         {"op": "remove", "path": f"{base}/{index}"}
-        for index in sorted(change.unwanted, reverse=True)
+        for index in sorted(change.removed, reverse=True)
     ]
-    return found + removed + appended
+    return [*replaced, *removed, *(_add(f"{base}/-", _entry(env)) for env in change.appended)]
 
 
 def _entry(env: EnvVar) -> dict[str, object]:

@@ -11,7 +11,6 @@ from hami_admission.admission.changes import (
     SetRuntimeClass,
     SetScheduler,
 )
-from hami_admission.wire import quantities
 
 if TYPE_CHECKING:
     from hami_admission.model.pod import Container, EnvVar, Pod
@@ -38,57 +37,45 @@ def changes(
     return found
 
 
-def overruled(pod: Pod, found: list[Change]) -> list[str]:
+def overruled(found: list[Change]) -> list[str]:
     """Warnings about variables that the user set and we set otherwise."""
-    warnings = []
-    for change in found:
-        if isinstance(change, SetEnv):
-            present = change.container.env or ()
-            wanted = {env.name: env for env in change.wanted}
-            warnings += [
-                f"{change.container.path}.env[{index}]: {env.name} is set by the scheduler;"
-                " the value given is not used"
-                for index, env in enumerate(present)
-                if index in change.unwanted or wanted.get(env.name, env) != env
-            ]
-    return warnings
+    return [
+        f"{change.container.path}.env[{index}]: {change.container.env[index].name} is set by the"
+        " scheduler; the value given is not used"
+        for change in found
+        if isinstance(change, SetEnv) and change.container.env is not None
+        for index in sorted((*change.removed, *(index for index, _ in change.replaced)))
+    ]
 
 
 def _container(slot: int, container: Container, vendor: Vendor, reading: Reading) -> list[Change]:
     if reading.request is None:
-        return _env(container, vendor.bare(container), vendor, bare=True)
-    limits = {
-        name: value for name, value in reading.limits.items() if _limit(container, name) != value
-    }
-    found: list[Change] = [SetLimits(container, limits)] if limits else []
-    return found + _env(container, vendor.wanted(slot, reading), vendor, bare=False)
+        return _env(container, vendor.bare(container), ())
+    found: list[Change] = [SetLimits(container, reading.limits)] if reading.limits else []
+    return found + _env(container, vendor.wanted(slot, reading), vendor.owned)
 
 
-def _limit(container: Container, name: str) -> int | None:
-    raw = (container.limits or {}).get(name)
-    return None if raw is None else quantities.integer(raw)
-
-
-def _env(
-    container: Container, wanted: tuple[EnvVar, ...], vendor: Vendor, *, bare: bool
-) -> list[Change]:
-    """Each wanted variable once and as wanted; of the vendor's own no other.
+def _env(container: Container, wanted: tuple[EnvVar, ...], owned: tuple[str, ...]) -> list[Change]:
+    """Each wanted variable once and as wanted; of the vendor's own (by prefix) no other.
 
     The last entry of a name wins on the node, so a second one is removed wherever it stands.
     """
-    present = container.env or ()
-    by_name = {env.name: env for env in wanted}
-    met: set[str] = set()
-    unwanted, right = [], 0
+    present = container.env
+    if not present:
+        return [SetEnv(container, wanted)] if wanted else []
+    missing = {env.name: env for env in wanted}
+    names = frozenset(missing)
+    replaced: list[tuple[int, EnvVar]] = []
+    removed: list[int] = []
     for index, env in enumerate(present):
-        if env.name in by_name:
-            if env.name in met:
-                unwanted.append(index)
-            elif env == by_name[env.name]:
-                right += 1
-            met.add(env.name)
-        elif not bare and vendor.owned(env.name):
-            unwanted.append(index)
-    if right == len(wanted) and not unwanted:
+        if env.name in names:
+            right = missing.pop(env.name, None)
+            if right is None:
+                removed.append(index)
+            elif env != right:
+                replaced.append((index, right))
+        elif owned and env.name.startswith(owned):
+            removed.append(index)
+    if not (missing or replaced or removed):
         return []
-    return [SetEnv(container, wanted, tuple(unwanted))]
+    return [SetEnv(container, tuple(missing.values()), tuple(replaced), tuple(removed))]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 from hami_admission.model.pod import EnvVar
@@ -58,7 +58,7 @@ def nvidia(options: NvidiaOptions) -> Vendor:
         charge=charges.fluid,
         wanted=partial(_wanted, core_policy=options.core_policy),
         bare=partial(_bare, always=options.overwrite_env),
-        owned=_owned,
+        owned=OWNED,
         late=_late,
         runtime_class=options.runtime_class,
     )
@@ -69,13 +69,23 @@ def _shared_by_library(card: Card, request: Request, selection: Selection) -> Re
     return Reason.CARD_TYPE_MISMATCH if card.device.mode == "mig" else None
 
 
+OWNED = (keys.NVIDIA_VISIBLE_DEVICES, keys.CUDA_MEMORY_LIMIT, keys.CUDA_CORE_LIMIT)
+"""Variables that decide what a container sees or may use of a card."""
+
 CHECKS = (*checks.COMMON, _shared_by_library)
 
 
 def _wanted(slot: int, reading: Reading, *, core_policy: str) -> tuple[EnvVar, ...]:
-    """Facts/node.md 1.10; literal where it is known now, else by the downward API."""
     request = reading.request
     assert request is not None, "asked only for containers with a request"
+    return _environment(slot, request, reading.priority, core_policy)
+
+
+@lru_cache(maxsize=4096)
+def _environment(
+    slot: int, request: Request, priority: int | None, core_policy: str
+) -> tuple[EnvVar, ...]:
+    """Facts/node.md 1.10; literal where it is known now, else by the downward API."""
     memory = request.memory_mib
     wanted = [
         _late_env(slot, keys.NVIDIA_VISIBLE_DEVICES),
@@ -85,8 +95,8 @@ def _wanted(slot: int, reading: Reading, *, core_policy: str) -> tuple[EnvVar, .
         ),
         EnvVar(keys.CUDA_CORE_LIMIT, str(request.cores)),
     ]
-    if reading.priority is not None:
-        wanted.append(EnvVar(keys.CUDA_TASK_PRIORITY, str(reading.priority)))
+    if priority is not None:
+        wanted.append(EnvVar(keys.CUDA_TASK_PRIORITY, str(priority)))
     if core_policy != "default":
         wanted.append(EnvVar(keys.CORE_POLICY, core_policy))
     return tuple(wanted)
@@ -96,14 +106,6 @@ def _bare(container: Container, *, always: bool) -> tuple[EnvVar, ...]:
     """A container without a request sees no card, whatever it says; ``always``: or its image."""
     named = any(env.name == keys.NVIDIA_VISIBLE_DEVICES for env in container.env or ())
     return (EnvVar(keys.NVIDIA_VISIBLE_DEVICES, "none"),) if named or always else ()
-
-
-def _owned(name: str) -> bool:
-    """Variables that decide what a container sees or may use of a card."""
-    return name == keys.NVIDIA_VISIBLE_DEVICES or name.startswith((
-        keys.CUDA_MEMORY_LIMIT,
-        keys.CUDA_CORE_LIMIT,
-    ))
 
 
 def _late(request: Request, grants: SlotGrants) -> dict[str, str]:

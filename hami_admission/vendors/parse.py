@@ -22,6 +22,7 @@ MAX_MEMORY_MIB = 4 * 1024 * 1024
 """4 TiB on one card; more is a number that was meant in bytes."""
 
 _MIB = 1024 * 1024
+_NONE: dict[str, Quantity] = {}
 
 
 class Defaults(msgspec.Struct, frozen=True):
@@ -41,15 +42,15 @@ def by_names(
     wants a limit for each extended resource. The count is defaulted when only sizes are given. A
     card whose memory is not divided and whose cores are not named is taken whole: 100 cores.
     """
-    given = {**(container.requests or {}), **(container.limits or {})}
-    if not any(name in given for name in (*names.asking, names.priority)):
+    limits, requests = container.limits or _NONE, container.requests or _NONE
+    own = (*names.asking, names.priority)
+    given = [name for name in own if name in limits or name in requests]
+    if not given:
         return NOTHING
     objections: list[Objection] = []
-    bounds = ((names.count, MAX_CARDS), (names.memory, MAX_MEMORY_MIB), (names.percent, 100))
     values = {
-        name: _read(container, name, high, names, objections)
-        for name, high in (*bounds, (names.cores, 100), (names.priority, 1))
-        if name in given
+        name: _read(container, name, limits.get(name), requests.get(name), names, objections)
+        for name in given
     }
     if objections:
         return Reading(objections=tuple(objections))
@@ -63,35 +64,31 @@ def _asks(
     vendor: str,
     names: ResourceNames,
     defaults: Defaults,
-    values: dict[str, int | None],
+    values: dict[str, int],
 ) -> Reading:
-    count = values.get(names.count)
-    if count is None:
-        count = defaults.count
+    count = values.get(names.count, defaults.count)
     if count == 0:
         return Reading(objections=(_no_count(container, names, values),))
     memory, percent = values.get(names.memory), values.get(names.percent)
+    wanted = {**values, names.count: count}
     cores = values.get(names.cores)
     if cores is None:
         whole = percent == 100 if percent is not None else memory is None
         cores = 100 if whole else defaults.cores
-        copied = {names.cores: 100} if whole else {}
-    else:
-        copied = {}
+        if whole:
+            wanted[names.cores] = 100
     if not memory and not percent and defaults.memory_mib:
         memory = defaults.memory_mib
-    wanted = {name: value for name, value in values.items() if value is not None}
+    present = container.limits or _NONE
     return Reading(
         request=Request(vendor, count, memory or None, percent or 100, cores),
-        limits={**wanted, names.count: count, **copied},
+        limits={name: value for name, value in wanted.items() if name not in present},
         priority=values.get(names.priority),
         warnings=_guessed(container, names, defaults, values),
     )
 
 
-def _asks_nothing(
-    container: Container, names: ResourceNames, values: dict[str, int | None]
-) -> Reading:
+def _asks_nothing(container: Container, names: ResourceNames, values: dict[str, int]) -> Reading:
     """Zeros ask for nothing, as they do for native resources; a lone priority is a mistake."""
     if names.priority not in values or any(name in values for name in names.asking):
         return NOTHING
@@ -106,9 +103,7 @@ def _asks_nothing(
     )
 
 
-def _no_count(
-    container: Container, names: ResourceNames, values: dict[str, int | None]
-) -> Objection:
+def _no_count(container: Container, names: ResourceNames, values: dict[str, int]) -> Objection:
     sizes = ", ".join(name for name in names.asking if values.get(name))
     return Objection(
         f"{container.path}.resources.limits[{names.count}]",
@@ -121,7 +116,7 @@ def _guessed(
     container: Container,
     names: ResourceNames,
     defaults: Defaults,
-    values: dict[str, int | None],
+    values: dict[str, int],
 ) -> tuple[str, ...]:
     """What we made of a request that can be read in two ways."""
     warnings = []
@@ -146,26 +141,42 @@ def _guessed(
 def _read(
     container: Container,
     name: str,
-    high: int,
+    limit: Quantity | None,
+    request: Quantity | None,
     names: ResourceNames,
     objections: list[Objection],
-) -> int | None:
-    limit, request = (container.limits or {}).get(name), (container.requests or {}).get(name)
+) -> int:
+    """The amount, or 0 and an objection."""
     raw = request if limit is None else limit
     assert raw is not None, "asked only for names that are given"
-    where = f"{container.path}.resources.{'requests' if limit is None else 'limits'}[{name}]"
+    high = _highest(name, names)
     try:
         value = quantities.integer(raw)
     except Malformed as error:
+        where = _path(container, name, limit)
         objections.append(Objection(where, str(raw)[:60], f"{error}; write a whole number"))
-        return None
-    if value is None or value < 0 or value > high or _meant_bytes(name, raw, names):
+        return 0
+    if value is None or not 0 <= value <= high or _meant_bytes(name, raw, names):
+        where = _path(container, name, limit)
         objections.append(Objection(where, str(raw), _advice(name, raw, high, names)))
-    elif request is not None and request != raw and not _equals(request, value):
-        where = f"{container.path}.resources.requests[{name}]"
+        return 0
+    if request is not None and request != raw and not _equals(request, value):
+        where = _path(container, name, None)
         advice = f"differs from the limit {raw}; make both equal, or leave the request out"
         objections.append(Objection(where, str(request)[:60], advice))
     return value
+
+
+def _path(container: Container, name: str, limit: Quantity | None) -> str:
+    return f"{container.path}.resources.{'requests' if limit is None else 'limits'}[{name}]"
+
+
+def _highest(name: str, names: ResourceNames) -> int:
+    if name == names.memory:
+        return MAX_MEMORY_MIB
+    if name == names.count:
+        return MAX_CARDS
+    return 1 if name == names.priority else 100
 
 
 def _equals(request: Quantity, value: int) -> bool:

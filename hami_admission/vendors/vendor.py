@@ -50,7 +50,7 @@ class Keys(msgspec.Struct, frozen=True, kw_only=True):
 class Reading(msgspec.Struct, frozen=True):
     """What one container asks of this family.
 
-    ``limits`` are the resource limits it must have for that, by name. A reading with objections
+    ``limits`` are the resource limits that it lacks for that, by name. A reading with objections
     has no request.
     """
 
@@ -75,7 +75,8 @@ class Vendor:
     """One accelerator family: everything that is different about it.
 
     ``wanted`` gives the environment that a container with a request must have (by slot), ``bare``
-    what one without must have beside it; ``owned`` tells the names that users cannot set.
+    what one without must have beside it; ``owned`` are the beginnings of names that users
+    cannot set.
     ``checks_of_any`` are those of ``checks`` that matter to a pod without lists of cards.
     ``late`` gives the values that only the placement knows, by environment name.
     """
@@ -90,6 +91,6 @@ class Vendor:
     charge: Charge
     wanted: Callable[[int, Reading], tuple[EnvVar, ...]]
     bare: Callable[[Container], tuple[EnvVar, ...]]
-    owned: Callable[[str], bool]
+    owned: tuple[str, ...]
     late: Callable[[Request, SlotGrants], dict[str, str]]
     runtime_class: str = ""

@@ -28,7 +28,7 @@ class _EnvSource(_Wire, frozen=True):
 
 class _Env(_Wire, frozen=True):
     name: str = ""
-    value: str | None = None
+    value: str = ""
     value_from: _EnvSource | None = None
 
 
@@ -83,6 +83,7 @@ class WirePod(_Wire, frozen=True):
 _DECODER = msgspec.json.Decoder(WirePod)
 _NO_METADATA = _Metadata()
 _NO_SPEC = _Spec()
+_ONE_TO_NINE = frozenset("123456789")
 _RESOURCES_OF_QOS = ("cpu", "memory")
 
 
@@ -144,7 +145,7 @@ def _container(wire: _Container, index: int, *, init: bool) -> Container:
 def _env(wire: _Env) -> EnvVar:
     source = wire.value_from
     if source is None:
-        return EnvVar(wire.name, wire.value or "")
+        return EnvVar(wire.name, wire.value)
     return EnvVar(wire.name, None, source.field_ref.field_path if source.field_ref else None)
 
 
@@ -152,11 +153,17 @@ def _has_qos(wire: _Container) -> bool:
     """Kubernetes' quality of service looks at cpu and memory only, and at values over zero."""
     if wire.resources is None:
         return False
-    given = {**(wire.resources.requests or {}), **(wire.resources.limits or {})}
-    return any(_positive(given[name]) for name in _RESOURCES_OF_QOS if name in given)
+    return any(
+        name in given and _positive(given[name])
+        for given in (wire.resources.requests, wire.resources.limits)
+        if given
+        for name in _RESOURCES_OF_QOS
+    )
 
 
 def _positive(quantity: Quantity) -> bool:
+    if isinstance(quantity, str) and quantity[:1] in _ONE_TO_NINE:
+        return True
     try:
         return quantities.parse(quantity) > 0
     except Malformed:
