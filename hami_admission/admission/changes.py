@@ -109,7 +109,8 @@ def _env(change: SetEnv) -> list[Operation]:
 
 
 def _entry(env: EnvVar) -> dict[str, object]:
-    if env.path is not None:
-        source = {"fieldRef": {"apiVersion": "v1", "fieldPath": env.path}}
+    path = env.path
+    if path is not None:
+        source = {"fieldRef": {"apiVersion": "v1", "fieldPath": path}}
         return {"name": env.name, "valueFrom": source}
     return {"name": env.name, "value": env.value}

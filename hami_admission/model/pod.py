@@ -18,16 +18,38 @@ class Kind(IntEnum):
     APP = 2
 
 
-class EnvVar(msgspec.Struct, frozen=True):
-    """One entry of a container's environment.
+class FieldRef(msgspec.Struct, frozen=True, rename="camel"):
+    """A field of the pod by its path, as the downward API names it."""
 
-    ``value`` is the literal; ``path`` the field of the pod it is taken from; both None: some other
-    source (a Secret, a ConfigMap), which no decision of ours looks into.
+    field_path: str = ""
+
+
+class EnvSource(msgspec.Struct, frozen=True, rename="camel"):
+    """Where a value comes from: a field, or (None) a Secret or ConfigMap, which we never read."""
+
+    field_ref: FieldRef | None = None
+
+
+class EnvVar(msgspec.Struct, frozen=True, rename="camel"):
+    """One entry of a container's environment: a literal or a source.
+
+    It has the form that it has in JSON, so that the many entries of a pod are decoded once.
     """
 
-    name: str
+    name: str = ""
     value: str | None = None
-    path: str | None = None
+    value_from: EnvSource | None = None
+
+    @property
+    def path(self) -> str | None:
+        """The field of the pod that the value is taken from, if it is."""
+        source = self.value_from
+        return None if source is None or source.field_ref is None else source.field_ref.field_path
+
+
+def from_field(name: str, path: str) -> EnvVar:
+    """A variable with the value of a field of the pod."""
+    return EnvVar(name, None, EnvSource(FieldRef(path)))
 
 
 class Container(msgspec.Struct, frozen=True):

@@ -120,8 +120,10 @@ def _environment(container: Container, pod: Pod) -> dict[str, str]:
 
 
 def _value(env: EnvVar, pod: Pod) -> str | None:
+    if env.value_from is None:
+        return env.value or ""
     if env.path is None:
-        return env.value
+        return None
     if env.path.startswith("metadata.annotations['"):
         return pod.annotations.get(env.path[len("metadata.annotations['") : -2], "")
     return {"metadata.name": pod.name, "metadata.namespace": pod.namespace}.get(env.path)

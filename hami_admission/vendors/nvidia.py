@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
-from hami_admission.model.pod import EnvVar
+from hami_admission.model.pod import EnvVar, from_field
 from hami_admission.model.verdict import Reason
 from hami_admission.vendors import charges, checks, inventory, parse
 from hami_admission.vendors.vendor import Keys, Reading, ResourceNames, Vendor
@@ -121,4 +121,4 @@ def _memory_limits(count: int) -> list[str]:
 
 
 def _late_env(slot: int, name: str) -> EnvVar:
-    return EnvVar(name, None, keys.annotation_path(keys.env_annotation(slot, name)))
+    return from_field(name, keys.annotation_path(keys.env_annotation(slot, name)))

@@ -43,18 +43,17 @@ def by_names(
     card whose memory is not divided and whose cores are not named is taken whole: 100 cores.
     """
     limits, requests = container.limits or _NONE, container.requests or _NONE
-    own = (*names.asking, names.priority)
-    given = [name for name in own if name in limits or name in requests]
-    if not given:
-        return NOTHING
     objections: list[Objection] = []
-    values = {
-        name: _read(container, name, limits.get(name), requests.get(name), names, objections)
-        for name in given
-    }
+    values: dict[str, int] = {}
+    for name in names.all:
+        if name in limits or name in requests:
+            limit, request = limits.get(name), requests.get(name)
+            values[name] = _read(container, name, limit, request, names, objections)
+    if not values:
+        return NOTHING
     if objections:
         return Reading(objections=tuple(objections))
-    if not any(values.get(name) for name in names.asking):
+    if not any(map(values.get, names.asking)):
         return _asks_nothing(container, names, values)
     return _asks(container, vendor, names, defaults, values)
 
@@ -119,6 +118,8 @@ def _guessed(
     values: dict[str, int],
 ) -> tuple[str, ...]:
     """What we made of a request that can be read in two ways."""
+    if values.get(names.memory) and names.percent not in values:
+        return ()
     warnings = []
     if defaults.memory_mib:
         whole = f"{defaults.memory_mib} MiB, the cluster's default"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from hami_admission.model.node import Node
 from hami_admission.model.wishes import ANY, Selection
 from hami_admission.vendors.nvidia import nvidia
+from hami_admission.vendors.vendor import NOTHING
 from hami_admission.wire.errors import Malformed
 
 if TYPE_CHECKING:
@@ -39,15 +40,12 @@ def by_word(vendors: Vendors, word: str) -> Vendor:
 
 def read(vendors: Vendors, pod: Pod) -> dict[str, tuple[Reading, ...]]:
     """What each slot asks, by the vendor's word; families that no slot speaks of are left out."""
-    readings = {
-        vendor.word: tuple(vendor.parse(container) for container in pod.containers)
-        for vendor in vendors
-    }
-    return {
-        word: slots
-        for word, slots in readings.items()
-        if any(slot.request or slot.objections for slot in slots)
-    }
+    readings = {}
+    for vendor in vendors:
+        slots = tuple(map(vendor.parse, pod.containers))
+        if any(slot is not NOTHING for slot in slots):
+            readings[vendor.word] = slots
+    return readings
 
 
 def requests(readings: dict[str, tuple[Reading, ...]], slots: int) -> PodRequests:

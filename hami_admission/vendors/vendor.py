@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
     from hami_admission.wire.nodes import NodeFacts
 
 
-class ResourceNames(msgspec.Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, kw_only=True)
+class ResourceNames:
     """The extended resources in which users ask."""
 
     count: str
@@ -29,10 +31,15 @@ class ResourceNames(msgspec.Struct, frozen=True, kw_only=True):
     cores: str
     priority: str
 
-    @property
+    @cached_property
     def asking(self) -> tuple[str, ...]:
         """The names whose presence makes a pod ours."""
         return (self.count, self.memory, self.percent, self.cores)
+
+    @cached_property
+    def all(self) -> tuple[str, ...]:
+        """Those, and the priority."""
+        return (*self.asking, self.priority)
 
 
 class Keys(msgspec.Struct, frozen=True, kw_only=True):

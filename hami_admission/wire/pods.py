@@ -18,20 +18,6 @@ class _Wire(msgspec.Struct, rename="camel", frozen=True):
     """Base of the partial Kubernetes types below: camelCase names, unknown fields skipped."""
 
 
-class _FieldRef(_Wire, frozen=True):
-    field_path: str = ""
-
-
-class _EnvSource(_Wire, frozen=True):
-    field_ref: _FieldRef | None = None
-
-
-class _Env(_Wire, frozen=True):
-    name: str = ""
-    value: str = ""
-    value_from: _EnvSource | None = None
-
-
 class _Resources(_Wire, frozen=True):
     limits: dict[str, Quantity] | None = None
     requests: dict[str, Quantity] | None = None
@@ -44,7 +30,7 @@ class _SecurityContext(_Wire, frozen=True):
 class _Container(_Wire, frozen=True):
     name: str = ""
     resources: _Resources | None = None
-    env: list[_Env] | None = None
+    env: tuple[EnvVar, ...] | None = None
     security_context: _SecurityContext | None = None
     restart_policy: str | None = None
 
@@ -136,17 +122,10 @@ def _container(wire: _Container, index: int, *, init: bool) -> Container:
         index=index,
         limits=resources.limits if resources else None,
         requests=resources.requests if resources else None,
-        env=None if wire.env is None else tuple(map(_env, wire.env)),
+        env=wire.env,
         privileged=bool(security and security.privileged),
         has_resources=resources is not None,
     )
-
-
-def _env(wire: _Env) -> EnvVar:
-    source = wire.value_from
-    if source is None:
-        return EnvVar(wire.name, wire.value)
-    return EnvVar(wire.name, None, source.field_ref.field_path if source.field_ref else None)
 
 
 def _has_qos(wire: _Container) -> bool:

@@ -8,7 +8,7 @@ import pytest
 
 from hami_admission.model.card import Card
 from hami_admission.model.grant import Grant
-from hami_admission.model.pod import EnvVar
+from hami_admission.model.pod import EnvVar, from_field
 from hami_admission.model.request import Request
 from hami_admission.model.verdict import Reason
 from hami_admission.model.wishes import ANY, Selection
@@ -35,7 +35,7 @@ def test_known_sizes_are_literal_and_the_cards_come_with_the_placement() -> None
     found = _wanted(VENDOR, 1, Request("NVIDIA", 2, 2000, 100, 30))
     path = "metadata.annotations['hami.io/env-1.nvidia-visible-devices']"
     assert found == {
-        "NVIDIA_VISIBLE_DEVICES": EnvVar("NVIDIA_VISIBLE_DEVICES", None, path),
+        "NVIDIA_VISIBLE_DEVICES": from_field("NVIDIA_VISIBLE_DEVICES", path),
         "CUDA_DEVICE_MEMORY_LIMIT_0": EnvVar("CUDA_DEVICE_MEMORY_LIMIT_0", "2000m"),
         "CUDA_DEVICE_MEMORY_LIMIT_1": EnvVar("CUDA_DEVICE_MEMORY_LIMIT_1", "2000m"),
         "CUDA_DEVICE_SM_LIMIT": EnvVar("CUDA_DEVICE_SM_LIMIT", "30"),
@@ -44,9 +44,8 @@ def test_known_sizes_are_literal_and_the_cards_come_with_the_placement() -> None
 
 def test_a_percentage_is_known_only_at_the_placement() -> None:
     found = _wanted(VENDOR, 0, Request("NVIDIA", 1, None, 50, 0))
-    assert found["CUDA_DEVICE_MEMORY_LIMIT_0"] == EnvVar(
+    assert found["CUDA_DEVICE_MEMORY_LIMIT_0"] == from_field(
         "CUDA_DEVICE_MEMORY_LIMIT_0",
-        None,
         "metadata.annotations['hami.io/env-0.cuda-device-memory-limit-0']",
     )
 

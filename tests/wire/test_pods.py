@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from hami_admission.model.pod import Container, EnvVar, Kind, Pod
+from hami_admission.model.pod import Container, EnvSource, EnvVar, Kind, Pod, from_field
 from hami_admission.wire import pods
 from hami_admission.wire.errors import Malformed
 from tests import build
@@ -34,9 +34,9 @@ def test_every_field_that_some_decision_reads() -> None:
     )
     entries = (
         EnvVar("A", "1"),
-        EnvVar("B", ""),
-        EnvVar("C", None, "metadata.name"),
-        EnvVar("D", None, None),
+        EnvVar("B"),
+        from_field("C", "metadata.name"),
+        EnvVar("D", None, EnvSource()),
     )
     app = Container(
         "app", Kind.APP, 0, {"nvidia.com/gpu": 1}, {"cpu": 1}, entries, True, has_resources=True
