@@ -27,6 +27,8 @@ class Nodes:
         self._usage: dict[str, NodeUsage] = {}
         self._models: Counter[tuple[str, str, int]] = Counter()
         self._expiring: set[str] = set()
+        self.damaged: dict[str, str] = {}
+        """Why what a node registered cannot be read, by node name."""
 
     @property
     def usage(self) -> Mapping[str, NodeUsage]:
@@ -36,10 +38,14 @@ class Nodes:
     def put(self, node: Node, held: Iterable[Amounts[CardKey]]) -> None:
         """A node as it is now; ``held`` is what its pods and bookings hold."""
         before = self._nodes.get(node.name)
+        if node.mistakes:
+            self.damaged[node.name] = "; ".join(node.mistakes.values())
+        else:
+            self.damaged.pop(node.name, None)
         if before is not None and before.devices == node.devices and before.until == node.until:
             self._nodes[node.name] = node
             return
-        self.remove(node.name)
+        self._remove(node.name)
         self._nodes[node.name] = node
         self._models.update(_models(node))
         if node.until != math.inf:
@@ -50,8 +56,12 @@ class Nodes:
                 current = usage.add(current, each)
             self._usage[node.name] = current
 
-    def remove(self, name: str) -> None:
-        """A node that is gone."""
+    def gone(self, name: str) -> None:
+        """A node that was deleted."""
+        self.damaged.pop(name, None)
+        self._remove(name)
+
+    def _remove(self, name: str) -> None:
         node = self._nodes.pop(name, None)
         if node is not None:
             self._models -= Counter(_models(node))

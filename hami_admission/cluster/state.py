@@ -101,7 +101,9 @@ class Cluster:
         self.bookings.release(pod.uid)
         self._nodes.expire(now)
         allows = self._allows(pod, demand)
-        plan = place.on_nodes(demand, names, self._nodes.usage, self.vendors, allows)
+        plan = place.on_nodes(
+            demand, names, self._nodes.usage, self.vendors, allows, self._nodes.damaged
+        )
         if plan.fits:
             policy = demand.wishes.node_policy
             node = place.best(plan, policy)
@@ -132,7 +134,7 @@ class Cluster:
         if isinstance(event, events.NodeSeen):
             self._node_seen(event)
         elif isinstance(event, events.NodeGone):
-            self._nodes.remove(event.name)
+            self._nodes.gone(event.name)
         elif isinstance(event, events.QuotaSeen):
             self.quotas.put(event.quota)
             return {event.quota.namespace}
@@ -185,7 +187,7 @@ class Cluster:
             return self.quotas.namespaces().union(*touched)
         if event.kind is events.Kind.NODES:
             for name in self._nodes.names() - event.keys:
-                self._nodes.remove(name)
+                self._nodes.gone(name)
             return ()
         for key in self.quotas.keys() - event.keys:
             self.quotas.remove(*key.split("/", 1))

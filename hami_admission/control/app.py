@@ -147,6 +147,8 @@ async def _certificates(
             probes.published = not missing
         except errors.ApiError as error:
             log.warning("certificate not looked after", extra={"error": str(error)})
+        except Exception:  # what is served now stays good for weeks
+            log.exception("certificate not looked after")
         await asyncio.sleep(MISSING_SECONDS if missing else CERTIFICATE_SECONDS)
 
 

@@ -131,6 +131,11 @@ class Charging:
             if not batch:
                 self._touched.add(namespace)
                 await asyncio.sleep(RETRY_SECONDS)
+        except Exception as error:  # one namespace must not end the ledger of all others
+            log.exception("quota not decided", extra={"namespace": namespace})
+            for each in batch:
+                if not each.answer.done():
+                    each.answer.set_exception(error)
 
     async def _all_quotas(self, namespace: str, batch: list[_Waiting]) -> None:
         """Charge in name order; what a later quota refuses is taken back from the earlier."""

@@ -77,7 +77,10 @@ class Feed:
         except Malformed as error:
             log.warning("object passed over", extra={"kind": kind.value, "error": str(error)})
             return None
-        self._apply(event)
+        try:
+            self._apply(event)
+        except Exception:  # one object must not end the watch of all others
+            log.exception("object not taken in", extra={"kind": kind.value, "key": key})
         return key
 
     def _apply(self, event: events.Event) -> None:

@@ -36,7 +36,10 @@ class Upkeep:
         """For ever, a round each second."""
         while True:
             await asyncio.sleep(EVERY_SECONDS)
-            await self.round()
+            try:
+                await self.round()
+            except Exception:  # the next round may do better; none would do nothing at all
+                log.exception("upkeep failed")
 
     async def round(self) -> None:
         """One round: give back late bookings, look for the pods of late holds."""

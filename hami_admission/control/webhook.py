@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from hami_admission.admission import admit, changes
 from hami_admission.control.http import Reply
+from hami_admission.kube import errors
 from hami_admission.model.verdict import sentence
 from hami_admission.wire import reviews
 
@@ -72,6 +73,11 @@ class Webhook:
         except TimeoutError:
             text = f"the quota of namespace {pod.namespace} could not be written in time; try again"
             return Reply(reviews.deny(review, text, code=429))
+        except errors.ApiError as error:
+            text = (
+                f"the quota of namespace {pod.namespace} could not be written ({error}); try again"
+            )
+            return Reply(reviews.deny(review, text, code=503))
         if refusal is not None:
             return _refuse(review, pod, str(refusal))
         log.info("admitted", extra={"pod": pod.key, "uid": pod.uid, "dry_run": review.dry_run})

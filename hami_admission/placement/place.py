@@ -40,14 +40,18 @@ def on_nodes(
     nodes: Mapping[str, NodeUsage],
     vendors: Vendors,
     allows: pods.Allows | None,
+    damaged: Mapping[str, str],
 ) -> Plan:
-    """The plan for the nodes of these names; one that registered no cards is said to be that."""
+    """The plan for the nodes of these names; one that registered no cards is said to be that.
+
+    ``damaged`` says, by name, why what a node registered cannot be read.
+    """
     fits: dict[str, Placement] = {}
     unfit: dict[str, str] = {}
     for name in names:
         node = nodes.get(name)
         if node is None:
-            unfit[name] = NODE_UNREGISTERED
+            unfit[name] = ": ".join((NODE_UNREGISTERED, *filter(None, [damaged.get(name)])))
             continue
         found = pods.on_node(demand, node.cards, vendors, allows)
         if isinstance(found, Unfit):

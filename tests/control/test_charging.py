@@ -1,0 +1,213 @@
+"""The ledger's writer against an API server in memory that knows versions and conflicts."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+
+from hami_admission.cluster import events
+from hami_admission.cluster.state import Cluster
+from hami_admission.control.charging import Charging
+from hami_admission.control.upkeep import Upkeep
+from hami_admission.kube import errors
+from hami_admission.settings import Settings
+from hami_admission.wire import quotas
+from tests import build
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from hami_admission.model.pod import Pod
+    from hami_admission.quota.ledger import Refusal
+
+Json = dict[str, Any]
+
+
+class Memory:
+    """Quotas by path, with versions; ``disturb`` runs before a write and may change things."""
+
+    def __init__(self, *objects: Json) -> None:
+        self.quotas = {self._path(each): each for each in objects}
+        self.writes = 0
+        self.disturb: Callable[[], None] = lambda: None
+        self.failure: errors.ApiError | None = None
+
+    def _path(self, quota: Json) -> str:
+        meta = quota["metadata"]
+        return f"/api/v1/namespaces/{meta['namespace']}/resourcequotas/{meta['name']}"
+
+    async def request(
+        self, method: str, path: str, body: bytes | None = None, *, content_type: str = ""
+    ) -> bytes:
+        await asyncio.sleep(0)
+        if self.failure is not None:
+            raise self.failure
+        found = self.quotas.get(path.removesuffix("/status"))
+        if found is None:
+            raise errors.NotFound(404, path)
+        if method == "PATCH":
+            assert content_type == "application/merge-patch+json"
+            self.disturb()
+            self._patch(found, msgspec.json.decode(body or b"{}"))
+        return msgspec.json.encode(found)
+
+    def _patch(self, found: Json, patch: Json) -> None:
+        if patch["metadata"]["resourceVersion"] != found["metadata"]["resourceVersion"]:
+            raise errors.Conflict(409, "changed")
+        self.writes += 1
+        found["status"]["used"].update(patch["status"]["used"])
+        notes = found["metadata"].setdefault("annotations", {})
+        notes.update(patch["metadata"]["annotations"])
+        found["metadata"]["annotations"] = {k: v for k, v in notes.items() if v is not None}
+        self.touch(found)
+
+    def touch(self, found: Json) -> None:
+        """Somebody changed the object."""
+        meta = found["metadata"]
+        meta["resourceVersion"] = str(int(meta["resourceVersion"]) + 1)
+
+    def used(self, name: str = "quota") -> dict[str, int]:
+        """What the status says."""
+        used = self.quotas[f"/api/v1/namespaces/team/resourcequotas/{name}"]["status"]["used"]
+        return {key.rpartition("/")[2]: int(value) for key, value in used.items()}
+
+
+class Rig:
+    """A cluster with these quotas, all listed, and its writer."""
+
+    def __init__(self, memory: Memory, tasks: asyncio.TaskGroup) -> None:
+        self.now = 100.0
+        self.memory = memory
+        self.cluster = Cluster(Settings())
+        self.charging = Charging(self.cluster, memory, lambda: self.now, tasks)
+        self.upkeep = Upkeep(self.cluster, self.charging, memory, lambda: self.now)
+        for each in memory.quotas.values():
+            quota = quotas.decode(msgspec.json.encode(each))
+            self.apply(events.QuotaSeen(quota))
+        for kind in events.Kind:
+            keys = self.cluster.quotas.keys() if kind is events.Kind.QUOTAS else frozenset()
+            self.apply(events.Listed(kind, keys))
+
+    def apply(self, event: events.Event) -> None:
+        """As the feed does."""
+        self.charging.touch(self.cluster.apply(event, self.now))
+
+    async def enter(self, pod: Pod, *, dry_run: bool = False) -> Refusal | None:
+        """As the webhook does."""
+        claim = self.cluster.claim(pod, self.cluster.admit(pod), self.now)
+        return await self.charging.charge(pod, claim, dry_run=dry_run)
+
+    async def until(self, **amounts: int) -> None:
+        """Wait until the quota shows these."""
+        await eventually(lambda: self.memory.used() == amounts)
+
+
+async def eventually(check: Callable[[], bool]) -> None:
+    """Wait, five seconds at most."""
+    for _ in range(500):
+        if check():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("not within five seconds")
+
+
+@pytest.fixture
+async def tasks() -> AsyncIterator[asyncio.TaskGroup]:
+    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+        yield group
+
+
+def a_pod(number: int = 0, memory: int = 1000, **fields: Any) -> Pod:
+    container = build.container(limits=build.gpu(1, memory=memory))
+    return build.pod(container, name=f"p-{number}", uid=f"u-{number}", **fields)
+
+
+async def test_a_batch_is_one_write_and_exact(tasks: asyncio.TaskGroup) -> None:
+    rig = Rig(Memory(build.quota_json(gpu=50, gpumem=50_000)), tasks)
+    answers = await asyncio.gather(*(rig.enter(a_pod(number)) for number in range(200)))
+    assert sum(answer is None for answer in answers) == 50
+    assert rig.memory.used() == {"gpu": 50, "gpumem": 50_000}
+    assert rig.memory.writes <= 3
+
+
+async def test_a_conflict_is_decided_anew_on_what_is_there_now(tasks: asyncio.TaskGroup) -> None:
+    memory = Memory(build.quota_json(gpumem=3000))
+    rig = Rig(memory, tasks)
+    (found,) = memory.quotas.values()
+
+    def taken_by_another_replica() -> None:
+        memory.disturb = lambda: None
+        found["status"]["used"]["limits.nvidia.com/gpumem"] = "2500"
+        other = {"u-9": {"pod": "p-9", "until": 200, "amounts": {"nvidia.com/gpumem": 2500}}}
+        found["metadata"]["annotations"] = {
+            "hami.io/quota-holds": msgspec.json.encode(other).decode()
+        }
+        memory.touch(found)
+
+    memory.disturb = taken_by_another_replica
+    refusal = await rig.enter(a_pod())
+    assert "used: limits.nvidia.com/gpumem=2500, limited: limits.nvidia.com/gpumem=3000" in str(
+        refusal
+    )
+    assert memory.used() == {"gpumem": 2500}
+
+
+async def test_what_a_later_quota_refuses_is_taken_back(tasks: asyncio.TaskGroup) -> None:
+    first, second = build.quota_json("a", gpumem=9000), build.quota_json("b", gpu=1)
+    rig = Rig(Memory(first, second), tasks)
+    answers = await asyncio.gather(rig.enter(a_pod(1)), rig.enter(a_pod(2)))
+    assert [answer is None for answer in answers] == [True, False]
+    assert "exceeded quota: b" in str(answers[1])
+    assert (rig.memory.used("a"), rig.memory.used("b")) == ({"gpumem": 1000}, {"gpu": 1})
+
+
+async def test_a_hold_ends_when_its_pod_is_seen_and_the_charge_when_it_ends(
+    tasks: asyncio.TaskGroup,
+) -> None:
+    rig = Rig(Memory(build.quota_json(gpumem=9000)), tasks)
+    assert await rig.enter(a_pod()) is None
+    (found,) = rig.memory.quotas.values()
+    assert "u-0" in found["metadata"]["annotations"]["hami.io/quota-holds"]
+    rig.apply(events.PodSeen(a_pod()))
+    await eventually(lambda: not found["metadata"]["annotations"])
+    assert rig.memory.used() == {"gpumem": 1000}
+    rig.apply(events.PodSeen(a_pod(phase="Succeeded")))
+    await rig.until(gpumem=0)
+
+
+async def test_a_hold_whose_pod_never_came_ends_after_a_look(tasks: asyncio.TaskGroup) -> None:
+    rig = Rig(Memory(build.quota_json(gpumem=9000)), tasks)
+    assert await rig.enter(a_pod()) is None
+    await rig.upkeep.round()
+    assert rig.memory.used() == {"gpumem": 1000}
+    rig.now += Settings().hold_seconds
+    await rig.upkeep.round()
+    await rig.until(gpumem=0)
+
+
+async def test_a_dry_run_writes_nothing(tasks: asyncio.TaskGroup) -> None:
+    rig = Rig(Memory(build.quota_json(gpumem=1500)), tasks)
+    assert await rig.enter(a_pod(), dry_run=True) is None
+    assert await rig.enter(a_pod(memory=2000), dry_run=True) is not None
+    assert rig.memory.writes == 0
+
+
+async def test_an_api_server_that_fails_is_an_error_not_an_admission(
+    tasks: asyncio.TaskGroup,
+) -> None:
+    rig = Rig(Memory(build.quota_json(gpumem=1500)), tasks)
+    rig.memory.failure = errors.Unreachable(0, "away")
+    with pytest.raises(errors.Unreachable):
+        await rig.enter(a_pod())
+    rig.memory.failure = None
+    assert await rig.enter(a_pod()) is None
+
+
+async def test_a_quota_that_was_deleted_asks_nothing(tasks: asyncio.TaskGroup) -> None:
+    rig = Rig(Memory(build.quota_json(gpumem=10)), tasks)
+    rig.memory.quotas.clear()
+    assert await rig.enter(a_pod()) is None
+    assert rig.cluster.quotas.of("team") == []

@@ -1,0 +1,134 @@
+"""Verdicts that depend on how far we are, over the handlers themselves."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+
+from hami_admission.admission import changes
+from hami_admission.cluster import events
+from hami_admission.cluster.state import Cluster
+from hami_admission.control.charging import Charging
+from hami_admission.control.probes import Probes
+from hami_admission.control.webhook import Webhook
+from hami_admission.kube import errors
+from hami_admission.settings import Settings
+from hami_admission.wire import quotas
+from tests import build
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+Json = dict[str, Any]
+
+
+class Silent:
+    """An API server that answers after ``seconds``, with a failure if there is one."""
+
+    def __init__(self, seconds: float = 0, failure: errors.ApiError | None = None) -> None:
+        self.seconds = seconds
+        self.failure = failure
+
+    async def request(self, *_: object, **__: object) -> bytes:
+        await asyncio.sleep(self.seconds)
+        raise self.failure or AssertionError("nothing to answer")
+
+
+@pytest.fixture
+async def tasks() -> AsyncIterator[asyncio.TaskGroup]:
+    async with asyncio.TaskGroup() as group:
+        yield group
+
+
+def webhook(
+    tasks: asyncio.TaskGroup, api: Silent, *, listed: bool = True, **settings: Any
+) -> Webhook:
+    cluster = Cluster(Settings(**settings))
+    if listed:
+        quota = quotas.decode(msgspec.json.encode(build.quota_json(gpumem=9000)))
+        cluster.apply(events.QuotaSeen(quota), 0)
+        for kind in events.Kind:
+            keys = cluster.quotas.keys() if kind is events.Kind.QUOTAS else frozenset()
+            cluster.apply(events.Listed(kind, keys), 0)
+    return Webhook(cluster, Charging(cluster, api, time.time, tasks), time.time)
+
+
+def review(pod: Json, **request: Any) -> bytes:
+    asked = {"uid": "r", "operation": "CREATE", "object": pod, **request}
+    return msgspec.json.encode({
+        "apiVersion": "admission.k8s.io/v1",
+        "kind": "AdmissionReview",
+        "request": asked,
+    })
+
+
+def rewritten() -> Json:
+    """A pod as the mutating call leaves it."""
+    pod = build.pod_json(build.container(limits=build.gpu(1, memory=1000)), uid="u")
+    decision = Cluster(Settings()).admit(build.noun(pod))
+    return changes.apply(pod, changes.operations(decision.changes))
+
+
+async def asked(hook: Webhook, pod: Json, **request: Any) -> Json:
+    reply = await hook.validate(review(pod, **request))
+    response: Json = msgspec.json.decode(reply.body)["response"]
+    return response
+
+
+async def test_before_all_is_listed_nothing_is_charged_on_a_guess(
+    tasks: asyncio.TaskGroup,
+) -> None:
+    response = await asked(webhook(tasks, Silent(), listed=False), rewritten())
+    assert response["status"]["code"] == 503
+    assert (
+        "has not seen all pods, nodes, resourcequotas; try again" in response["status"]["message"]
+    )
+
+
+async def test_an_api_server_that_does_not_answer_in_time_is_a_denial_in_time(
+    tasks: asyncio.TaskGroup,
+) -> None:
+    gone = errors.Unreachable(0, "away")
+    response = await asked(webhook(tasks, Silent(0.3, gone), review_seconds=0.05), rewritten())
+    assert (response["allowed"], response["status"]["code"]) == (False, 429)
+    response = await asked(webhook(tasks, Silent(0, gone)), rewritten())
+    assert (response["allowed"], response["status"]["code"]) == (False, 503)
+    assert "could not be written (away)" in response["status"]["message"]
+
+
+async def test_what_somebody_changed_after_us_is_refused(tasks: asyncio.TaskGroup) -> None:
+    pod = rewritten()
+    pod["spec"]["containers"][0]["env"] = []
+    response = await asked(webhook(tasks, Silent()), pod)
+    assert "not as the mutating webhook left it" in response["status"]["message"]
+
+
+async def test_other_objects_and_operations_are_let_through(tasks: asyncio.TaskGroup) -> None:
+    hook = webhook(tasks, Silent())
+    for request in (
+        {"operation": "UPDATE"},
+        {"subResource": "ephemeralcontainers"},
+        {"resource": {"group": "", "resource": "nodes"}},
+    ):
+        assert (await asked(hook, rewritten(), **request))["allowed"]
+        reply = await hook.mutate(review(rewritten(), **request))
+        assert msgspec.json.decode(reply.body)["response"] == {"uid": "r", "allowed": True}
+
+
+async def test_readiness_names_what_is_missing() -> None:
+    cluster = Cluster(Settings())
+    probes = Probes(cluster)
+    reply = await probes.readyz(b"")
+    missing = ["pods", "nodes", "resourcequotas", "webhook configurations"]
+    assert (reply.status, msgspec.json.decode(reply.body)["missing"]) == (503, missing)
+    for kind in events.Kind:
+        cluster.apply(events.Listed(kind, frozenset()), 0)
+    probes.published = True
+    assert (await probes.readyz(b"")).status == 200
+    probes.leaving = True
+    assert (await probes.readyz(b"")).status == 503
+    assert (await probes.healthz(b"")).status == 200
