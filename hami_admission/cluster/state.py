@@ -40,7 +40,7 @@ class Cluster:
         self._names = {vendor.word: vendor.names for vendor in self.vendors}
         self._nodes = Nodes()
         self.bookings = Bookings(self._nodes)
-        self.quotas = quotas.Quotas(limits.managed(self.vendors))
+        self.quotas = quotas.Quotas(limits.managed(self._names.values()))
         self._pods: dict[str, Record] = {}
         self._on_node: defaultdict[str, set[str]] = defaultdict(set)
         self._in_namespace: defaultdict[str, set[str]] = defaultdict(set)

@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from hami_admission.model.grant import Grant, PodGrants
+    from hami_admission.model.names import ResourceNames
     from hami_admission.model.pod import Kind
     from hami_admission.model.request import Request
-    from hami_admission.vendors.vendor import ResourceNames
 
     Smallest = Callable[[Request], int]
     Names = Mapping[str, ResourceNames]

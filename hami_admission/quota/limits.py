@@ -9,18 +9,14 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from hami_admission.model.names import ResourceNames
     from hami_admission.model.pod import Pod
     from hami_admission.model.quota import Quota, ScopeTerm
-    from hami_admission.vendors.vendor import Vendor
 
 
-def managed(vendors: Iterable[Vendor]) -> frozenset[str]:
+def managed(names: Iterable[ResourceNames]) -> frozenset[str]:
     """The resource names that we count under ``limits.``; Kubernetes accepts and ignores them."""
-    return frozenset(
-        name
-        for vendor in vendors
-        for name in (vendor.names.count, vendor.names.memory, vendor.names.cores)
-    )
+    return frozenset(name for each in names for name in (each.count, each.memory, each.cores))
 
 
 def ours(quota: Quota, names: frozenset[str]) -> Quota:

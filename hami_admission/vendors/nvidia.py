@@ -5,10 +5,11 @@ from __future__ import annotations
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
+from hami_admission.model.names import ResourceNames
 from hami_admission.model.pod import EnvVar, from_field
 from hami_admission.model.verdict import Reason
 from hami_admission.vendors import charges, checks, inventory, parse
-from hami_admission.vendors.vendor import Keys, Reading, ResourceNames, Vendor
+from hami_admission.vendors.vendor import Keys, Reading, Vendor
 from hami_admission.wire import keys
 
 if TYPE_CHECKING:

@@ -8,11 +8,12 @@ import msgspec
 
 from hami_admission.model.request import Request
 from hami_admission.model.verdict import Objection
-from hami_admission.vendors.vendor import NOTHING, Reading, ResourceNames
+from hami_admission.vendors.vendor import NOTHING, Reading
 from hami_admission.wire import quantities
 from hami_admission.wire.errors import Malformed
 
 if TYPE_CHECKING:
+    from hami_admission.model.names import ResourceNames
     from hami_admission.model.pod import Container, Quantity
 
 MAX_CARDS = 64

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -16,30 +15,10 @@ from hami_admission.model.verdict import Objection, Reason
 from hami_admission.model.wishes import Selection
 
 if TYPE_CHECKING:
+    from hami_admission.model.names import ResourceNames
     from hami_admission.model.pod import Container, EnvVar
     from hami_admission.vendors.inventory import Inventory
     from hami_admission.wire.nodes import NodeFacts
-
-
-@dataclass(frozen=True, kw_only=True)
-class ResourceNames:
-    """The extended resources in which users ask."""
-
-    count: str
-    memory: str
-    percent: str
-    cores: str
-    priority: str
-
-    @cached_property
-    def asking(self) -> tuple[str, ...]:
-        """The names whose presence makes a pod ours."""
-        return (self.count, self.memory, self.percent, self.cores)
-
-    @cached_property
-    def all(self) -> tuple[str, ...]:
-        """Those, and the priority."""
-        return (*self.asking, self.priority)
 
 
 class Keys(msgspec.Struct, frozen=True, kw_only=True):

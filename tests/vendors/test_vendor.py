@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from hami_admission.vendors.vendor import NOTHING, Reading, ResourceNames
+from hami_admission.model.names import ResourceNames
+from hami_admission.vendors.vendor import NOTHING, Reading
 
 NAMES = ResourceNames(count="x/n", memory="x/m", percent="x/p", cores="x/c", priority="x/prio")
 
