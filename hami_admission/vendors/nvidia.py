@@ -47,7 +47,7 @@ def nvidia(options: NvidiaOptions) -> Vendor:
             use_uuid=keys.NVIDIA_USE_UUID,
             nouse_uuid=keys.NVIDIA_NOUSE_UUID,
         ),
-        parse=partial(parse.by_names, vendor=WORD, names=names, defaults=defaults),
+        parse=parse.reader(vendor=WORD, names=names, defaults=defaults),
         inventory=partial(
             inventory.registered,
             register=keys.NVIDIA_REGISTER,

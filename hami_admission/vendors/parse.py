@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from hami_admission.model.pod import Container
 from hami_admission.model.request import Request
 from hami_admission.model.verdict import Objection
 from hami_admission.vendors.vendor import NOTHING, Reading
@@ -13,8 +15,12 @@ from hami_admission.wire import quantities
 from hami_admission.wire.errors import Malformed
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from hami_admission.model.names import ResourceNames
-    from hami_admission.model.pod import Container, Quantity
+    from hami_admission.model.pod import Kind, Quantity
+
+    _Asked = tuple[Quantity | None, ...]
 
 MAX_CARDS = 64
 """Cards of one container: more than any machine holds, few enough to name each in variables."""
@@ -24,6 +30,8 @@ MAX_MEMORY_MIB = 4 * 1024 * 1024
 
 _MIB = 1024 * 1024
 _NONE: dict[str, Quantity] = {}
+_NOTHING_ASKED = (None,) * 10
+_LONGEST = 32
 
 
 class Defaults(msgspec.Struct, frozen=True):
@@ -34,29 +42,56 @@ class Defaults(msgspec.Struct, frozen=True):
     cores: int
 
 
-def by_names(
-    container: Container, *, vendor: str, names: ResourceNames, defaults: Defaults
+def reader(
+    *, vendor: str, names: ResourceNames, defaults: Defaults
+) -> Callable[[Container], Reading]:
+    """How containers ask by these names; the same amounts in the same place are read once.
+
+    Pods of one workload ask alike, and nothing but the amounts of our names (and the container's
+    place, which stands in messages) decides the answer. Longer texts than amounts are not kept.
+    """
+
+    @lru_cache(maxsize=4096)
+    def known(kind: Kind, index: int, asked: _Asked) -> Reading:
+        return _by_names(Container("", kind, index), vendor, names, defaults, asked)
+
+    def read(container: Container) -> Reading:
+        limits, requests = container.limits or _NONE, container.requests or _NONE
+        asked = (*map(limits.get, names.all), *map(requests.get, names.all))
+        if asked == _NOTHING_ASKED:
+            return NOTHING
+        if any(isinstance(each, str) and len(each) > _LONGEST for each in asked):
+            return _by_names(container, vendor, names, defaults, asked)
+        return known(container.kind, container.index, asked)
+
+    return read
+
+
+def _by_names(
+    container: Container, vendor: str, names: ResourceNames, defaults: Defaults, asked: _Asked
 ) -> Reading:
     """Count, memory, percentage, cores and priority (facts/scheduling.md 2.4 and 6.1).
 
-    Limits win, requests serve where a limit is absent and are copied to it, because Kubernetes
-    wants a limit for each extended resource. The count is defaulted when only sizes are given. A
-    card whose memory is not divided and whose cores are not named is taken whole: 100 cores.
+    ``asked`` are limits and requests in the order of ``names.all``. Limits win, requests serve
+    where a limit is absent and are copied to it, because Kubernetes wants a limit for each
+    extended resource. The count is defaulted when only sizes are given. A card whose memory is not
+    divided and whose cores are not named is taken whole: 100 cores.
     """
-    limits, requests = container.limits or _NONE, container.requests or _NONE
+    limits = dict(zip(names.all, asked[: len(names.all)], strict=True))
+    requests = dict(zip(names.all, asked[len(names.all) :], strict=True))
     objections: list[Objection] = []
-    values: dict[str, int] = {}
-    for name in names.all:
-        if name in limits or name in requests:
-            limit, request = limits.get(name), requests.get(name)
-            values[name] = _read(container, name, limit, request, names, objections)
-    if not values:
-        return NOTHING
+    values = {
+        name: _read(container, name, limits[name], requests[name], names, objections)
+        for name in names.all
+        if limits[name] is not None or requests[name] is not None
+    }
     if objections:
         return Reading(objections=tuple(objections))
     if not any(map(values.get, names.asking)):
         return _asks_nothing(container, names, values)
-    return _asks(container, vendor, names, defaults, values)
+    reading = _asks(container, vendor, names, defaults, values)
+    lacking = {name: value for name, value in reading.limits.items() if limits[name] is None}
+    return msgspec.structs.replace(reading, limits=lacking)
 
 
 def _asks(
@@ -79,10 +114,9 @@ def _asks(
             wanted[names.cores] = 100
     if not memory and not percent and defaults.memory_mib:
         memory = defaults.memory_mib
-    present = container.limits or _NONE
     return Reading(
         request=Request(vendor, count, memory or None, percent or 100, cores),
-        limits={name: value for name, value in wanted.items() if name not in present},
+        limits=wanted,
         priority=values.get(names.priority),
         warnings=_guessed(container, names, defaults, values),
     )
