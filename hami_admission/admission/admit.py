@@ -8,9 +8,9 @@ import msgspec
 
 from hami_admission.admission import mutate, scope, validate
 from hami_admission.admission.changes import Change
-from hami_admission.model.request import Request
 from hami_admission.model.verdict import Objection
 from hami_admission.vendors import table
+from hami_admission.vendors.vendor import Reading
 
 if TYPE_CHECKING:
     from hami_admission.model.pod import Pod
@@ -20,15 +20,20 @@ if TYPE_CHECKING:
 class Decision(msgspec.Struct, frozen=True):
     """What admission makes of a pod.
 
-    ``untouched`` says why the pod is left alone; empty means that it is ours. ``requests`` are by
-    slot. A decision with objections has no changes.
+    ``untouched`` says why the pod is left alone; empty means that it is ours. ``readings`` are by
+    the vendor's word and slot. A decision with objections has no changes and no readings.
     """
 
     untouched: str = ""
     objections: tuple[Objection, ...] = ()
     changes: tuple[Change, ...] = ()
-    requests: tuple[tuple[Request, ...], ...] = ()
+    readings: dict[str, tuple[Reading, ...]] = {}
     warnings: tuple[str, ...] = ()
+
+    @property
+    def requests(self) -> table.PodRequests:
+        """What each slot asks."""
+        return table.requests(self.readings)
 
 
 NOT_ASKING = Decision(untouched="no accelerator is asked for")
@@ -49,7 +54,7 @@ def decide(pod: Pod, vendors: table.Vendors, settings: Settings) -> Decision:
     changes = mutate.changes(pod, asked, settings)
     return Decision(
         changes=tuple(changes),
-        requests=table.requests(readings, len(pod.containers)),
+        readings=readings,
         warnings=(*validate.warnings(pod, asked), *mutate.overruled(changes)),
     )
 

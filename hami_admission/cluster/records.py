@@ -49,7 +49,7 @@ def of(pod: Pod, vendors: table.Vendors, before: Record | None, price: Price) ->
         return None
     if before is not None and before.bound:
         return before
-    requests = table.requests(table.read(vendors, pod), len(pod.containers))
+    requests = table.requests(table.read(vendors, pod))
     grants = granted(pod, vendors) if pod.node_name else ()
     if not any(requests) and not any(grants):
         return None

@@ -89,7 +89,7 @@ class Cluster:
 
     def demand(self, pod: Pod) -> Demand | None:
         """What the pod asks of a node, or None when it asks for no accelerator."""
-        requests = table.requests(table.read(self.vendors, pod), len(pod.containers))
+        requests = table.requests(table.read(self.vendors, pod))
         words = {request.vendor for slot in requests for request in slot}
         if not words:
             return None

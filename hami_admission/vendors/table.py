@@ -48,11 +48,11 @@ def read(vendors: Vendors, pod: Pod) -> dict[str, tuple[Reading, ...]]:
     return readings
 
 
-def requests(readings: dict[str, tuple[Reading, ...]], slots: int) -> PodRequests:
+def requests(readings: dict[str, tuple[Reading, ...]]) -> PodRequests:
     """The requests of a reading, slot by slot."""
     return tuple(
-        tuple(each[slot].request for each in readings.values() if each[slot].request)  # type: ignore[misc]
-        for slot in range(slots)
+        tuple(each.request for each in slot if each.request is not None)
+        for slot in zip(*readings.values(), strict=True)
     )
 
 

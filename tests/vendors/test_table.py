@@ -35,19 +35,19 @@ def test_each_slot_is_read_and_requests_are_by_slot() -> None:
     )
     readings = table.read(VENDORS, pod)
     assert [slot.request for slot in readings["NVIDIA"]] == [SHARED, None, SHARED]
-    assert table.requests(readings, 3) == ((SHARED,), (), (SHARED,))
+    assert table.requests(readings) == ((SHARED,), (), (SHARED,))
 
 
 def test_a_pod_that_asks_nothing_speaks_of_no_family() -> None:
     assert table.read(VENDORS, build.pod(build.container(limits=gpu(0)))) == {}
     assert table.read(VENDORS, build.pod()) == {}
-    assert table.requests({}, 2) == ((), ())
+    assert table.requests({}) == ()
 
 
 def test_a_mistake_speaks_of_the_family_too() -> None:
     readings = table.read(VENDORS, build.pod(build.container(limits=gpu(-1))))
     assert len(readings["NVIDIA"][0].objections) == 1
-    assert table.requests(readings, 1) == ((),)
+    assert table.requests(readings) == ((),)
 
 
 def test_a_node_has_the_cards_that_it_registered() -> None:
