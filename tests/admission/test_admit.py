@@ -1,0 +1,218 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from hami_admission.admission import admit, changes, scope
+from hami_admission.admission.changes import SetLimits, SetRuntimeClass, SetScheduler
+from hami_admission.model.verdict import sentence
+from hami_admission.settings import NvidiaOptions, Settings
+from hami_admission.vendors import table
+from hami_admission.wire import keys
+from tests import build
+
+Json = dict[str, Any]
+
+
+def decide(document: Json, **settings: Any) -> admit.Decision:
+    """The decision about a pod's JSON."""
+    made = Settings(**settings)
+    return admit.decide(build.noun(document), table.build(made), made)
+
+
+def patched(document: Json, **settings: Any) -> Json:
+    """The pod as it leaves admission."""
+    return changes.apply(document, changes.operations(decide(document, **settings).changes))
+
+
+def gpu_pod(**fields: Any) -> Json:
+    """A pod with a share of a card."""
+    return build.pod_json(build.container(limits=build.gpu(1, memory=2000)), **fields)
+
+
+def env_of(document: Json, index: int = 0) -> dict[str, Any]:
+    """The environment of an app container, by name: a literal or a path."""
+    return {
+        each["name"]: each.get("value", each.get("valueFrom", {}).get("fieldRef", {}))
+        for each in document["spec"]["containers"][index].get("env", [])
+    }
+
+
+def test_a_share_is_rewritten_with_scheduler_and_environment() -> None:
+    pod = gpu_pod()
+    after = patched(pod)
+    assert after["spec"]["schedulerName"] == "hami-scheduler"
+    assert env_of(after) == {
+        "NVIDIA_VISIBLE_DEVICES": {
+            "apiVersion": "v1",
+            "fieldPath": "metadata.annotations['hami.io/env-0.nvidia-visible-devices']",
+        },
+        "CUDA_DEVICE_MEMORY_LIMIT_0": "2000m",
+        "CUDA_DEVICE_SM_LIMIT": "0",
+    }
+
+
+def test_a_whole_card_gets_all_cores_and_a_count_that_is_missing_one() -> None:
+    whole = patched(build.pod_json(build.container(limits=build.gpu(1))))
+    assert whole["spec"]["containers"][0]["resources"]["limits"]["nvidia.com/gpucores"] == "100"
+    counted = patched(build.pod_json(build.container(limits=build.gpu(memory=4096))))
+    assert counted["spec"]["containers"][0]["resources"]["limits"]["nvidia.com/gpu"] == "1"
+    requested = patched(build.pod_json(build.container(requests=build.gpu(1, memory=10))))
+    limits = requested["spec"]["containers"][0]["resources"]["limits"]
+    assert limits == {"nvidia.com/gpu": "1", "nvidia.com/gpumem": "10"}
+
+
+REFUSED: dict[str, tuple[Json, str, str]] = {
+    "privileged": (
+        build.pod_json(build.container(limits=build.gpu(1)), build.container("x", privileged=True)),
+        "spec.containers[1].securityContext.privileged: Invalid value: true",
+        "container x is privileged",
+    ),
+    "a fixed node": (
+        gpu_pod(nodeName="n1"),
+        "spec.nodeName: Invalid value: n1",
+        "kubernetes.io/hostname: n1",
+    ),
+    "our annotations": (
+        gpu_pod(annotations={"hami.io/vgpu-node": "n1"}),
+        "metadata.annotations[hami.io/vgpu-node]: Invalid value: n1",
+        "only the scheduler writes this annotation",
+    ),
+    "a size in bytes": (
+        build.pod_json(build.container(), init=(build.container(limits=build.gpu(memory="8Gi")),)),
+        "spec.initContainers[0].resources.limits[nvidia.com/gpumem]: Invalid value: 8Gi",
+        "write 8192",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_refusals_name_field_value_and_what_would_be_right(name: str) -> None:
+    document, field, advice = REFUSED[name]
+    decision = decide(document)
+    text = sentence(decision.objections)
+    assert (field in text, advice in text) == (True, True), text
+    assert decision.changes == ()
+
+
+def test_all_objections_are_told_at_once() -> None:
+    document = gpu_pod(nodeName="n1")
+    document["spec"]["containers"].append(build.container("x", privileged=True))
+    assert len(decide(document).objections) == 2
+
+
+SCHEDULERS = {
+    ("", True): True,
+    ("", False): True,
+    ("default-scheduler", True): True,
+    ("default-scheduler", False): False,
+    ("hami-scheduler", True): True,
+    ("hami-scheduler", False): True,
+    ("volcano", True): False,
+    ("volcano", False): False,
+}
+
+
+@pytest.mark.parametrize(("name", "force"), SCHEDULERS)
+def test_scheduler_names(name: str, force: bool) -> None:
+    document = gpu_pod(schedulerName=name) if name else gpu_pod()
+    decision = decide(document, force_overwrite_default_scheduler=force)
+    assert (not decision.untouched) is SCHEDULERS[name, force]
+    if decision.untouched:
+        assert decision.warnings == (decision.untouched,)
+        assert name in decision.untouched
+
+
+def test_opt_outs_and_pods_that_ask_for_nothing_are_left_alone() -> None:
+    assert "kube-system" in decide(gpu_pod(namespace="kube-system")).untouched
+    label = {keys.OPT_OUT_LABEL: keys.OPT_OUT_VALUE}
+    assert "hami.io/webhook" in decide(gpu_pod(labels=label)).untouched
+    assert not decide(gpu_pod(labels={keys.OPT_OUT_LABEL: "other"})).untouched
+    plain = build.pod_json(build.container(limits={"cpu": 1}), nodeName="n1")
+    assert decide(plain) is admit.NOT_ASKING
+    zero = build.pod_json(build.container(limits=build.gpu(0), privileged=True))
+    assert decide(zero) is admit.NOT_ASKING
+
+
+def test_runtime_class_and_core_policy_where_the_cluster_has_them() -> None:
+    options = NvidiaOptions(runtime_class="nvidia", core_policy="force")
+    after = patched(gpu_pod(), nvidia=options)
+    assert after["spec"]["runtimeClassName"] == "nvidia"
+    assert env_of(after)["GPU_CORE_UTILIZATION_POLICY"] == "force"
+    own = patched(gpu_pod(runtimeClassName="other"), nvidia=options)
+    assert own["spec"]["runtimeClassName"] == "other"
+    assert "runtimeClassName" not in patched(gpu_pod())["spec"]
+
+
+def test_priority_becomes_a_variable() -> None:
+    limits = build.gpu(1, memory=10, priority=1)
+    assert (
+        env_of(patched(build.pod_json(build.container(limits=limits))))["CUDA_TASK_PRIORITY"] == "1"
+    )
+
+
+def test_containers_without_a_request_see_no_card() -> None:
+    named = build.container("x", env=[{"name": "NVIDIA_VISIBLE_DEVICES", "value": "all"}])
+    document = gpu_pod()
+    document["spec"]["containers"] += [named, build.container("y")]
+    after = patched(document)
+    assert env_of(after, 1) == {"NVIDIA_VISIBLE_DEVICES": "none"}
+    assert env_of(after, 2) == {}
+    hidden = patched(document, nvidia=NvidiaOptions(overwrite_env=True))
+    assert env_of(hidden, 2) == {"NVIDIA_VISIBLE_DEVICES": "none"}
+
+
+def test_what_the_user_set_of_ours_is_overruled_with_a_warning() -> None:
+    env = [
+        {"name": "NVIDIA_VISIBLE_DEVICES", "value": "all"},
+        {"name": "KEPT", "value": "1"},
+        {"name": "CUDA_DEVICE_MEMORY_LIMIT_7", "value": "1m"},
+        {"name": "NVIDIA_VISIBLE_DEVICES", "value": "all"},
+    ]
+    document = build.pod_json(build.container(limits=build.gpu(1, memory=10), env=env))
+    decision = decide(document)
+    names = [each["name"] for each in patched(document)["spec"]["containers"][0]["env"]]
+    assert names == [
+        "NVIDIA_VISIBLE_DEVICES",
+        "KEPT",
+        "CUDA_DEVICE_MEMORY_LIMIT_0",
+        "CUDA_DEVICE_SM_LIMIT",
+    ]
+    told = [warning.partition(":")[0] for warning in decision.warnings]
+    assert told == [f"spec.containers[0].env[{index}]" for index in (0, 2, 3)]
+
+
+def test_unknown_policies_are_warned_of_with_the_allowed_values() -> None:
+    notes = {keys.NODE_POLICY: "best", keys.CARD_POLICY: "spread"}
+    (warning,) = decide(gpu_pod(annotations=notes)).warnings
+    assert "'best' is not known" in warning
+    assert "binpack, spread" in warning
+
+
+def test_undone_names_what_is_not_as_we_left_it() -> None:
+    document = patched(gpu_pod())
+    assert admit.undone(decide(document)) is None
+    document["spec"]["containers"][0]["env"].pop()
+    assert "spec.containers[0]" in str(admit.undone(decide(document)))
+    document = patched(gpu_pod())
+    document["spec"]["schedulerName"] = "default-scheduler"
+    assert "another webhook changed it" in str(admit.undone(decide(document)))
+
+
+def test_changes_write_parents_that_are_missing() -> None:
+    bare = build.pod(build.container()).containers[0]
+    assert changes.operations([SetLimits(bare, {"a/b": 1})]) == [
+        {"op": "add", "path": "/spec/containers/0/resources", "value": {"limits": {"a/b": "1"}}}
+    ]
+    some = build.pod(build.container(requests={"cpu": 1})).containers[0]
+    assert changes.operations([SetLimits(some, {"a": 1})])[0]["path"].endswith("/limits")  # type: ignore[attr-defined]
+    full = build.pod(build.container(limits={"cpu": 1})).containers[0]
+    (operation,) = changes.operations([SetLimits(full, {"a/b~c": 1})])
+    assert operation["path"] == "/spec/containers/0/resources/limits/a~1b~0c"
+    both = changes.operations([SetScheduler("s"), SetRuntimeClass("r")])
+    assert [each["path"] for each in both] == ["/spec/schedulerName", "/spec/runtimeClassName"]
+
+
+def test_default_scheduler_is_kubernetes_name() -> None:
+    assert scope.DEFAULT_SCHEDULER == "default-scheduler"
