@@ -15,8 +15,9 @@ else:
 class Amounts(Generic[K]):
     """Non-negative integers by key; a missing key is zero.
 
-    Keys are resource names (``nvidia.com/gpumem``, in MiB) for quotas, or a card and a dimension
-    for the usage of a node. Python's integers do not overflow, so a product never turns negative.
+    Keys are resource names for quotas (memory in MiB, cores in percent points), or a card and a
+    dimension for the usage of a node. Python's integers do not overflow, so a product never turns
+    negative.
     """
 
     __slots__ = ("_values",)

@@ -15,7 +15,7 @@ MAX_LENGTH = 256 * 1024
 
 
 def encode(grants: PodGrants) -> str:
-    """``;;GPU-a,NVIDIA,3000,20:;`` for a pod whose third container has a card."""
+    """``;;UUID,vendor,3000,20:;`` for a pod whose third container has a card."""
     return "".join(f"{''.join(map(_card, slot))};" for slot in grants)
 
 

@@ -1,0 +1,95 @@
+"""The plain manifests say what the code serves and asks for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, cast
+
+import yaml
+
+from hami_admission.control import app
+from hami_admission.settings import Settings
+from hami_admission.wire import keys
+
+FOLDER = Path(__file__).parents[2] / "webhooks"
+SETTINGS = Settings()
+OPTIONS = SETTINGS.nvidia
+NAMES = (
+    OPTIONS.resource_count_name,
+    OPTIONS.resource_memory_name,
+    OPTIONS.resource_percent_name,
+    OPTIONS.resource_cores_name,
+    OPTIONS.resource_priority_name,
+)
+
+
+def documents(name: str) -> list[dict[str, Any]]:
+    """The documents of a file."""
+    return list(yaml.safe_load_all((FOLDER / name).read_text()))
+
+
+def webhook(name: str) -> dict[str, Any]:
+    """The only webhook of a configuration."""
+    ((configuration,), hooks) = documents(name), documents(name)[0]["webhooks"]
+    assert configuration["metadata"]["name"] == app.Options().webhooks
+    (hook,) = hooks
+    return cast("dict[str, Any]", hook)
+
+
+def test_both_configurations_reach_routes_and_match_alike() -> None:
+    mutating, validating = webhook("mutating.yaml"), webhook("validating.yaml")
+    service = app.Options()
+    for hook in (mutating, validating):
+        target = hook["clientConfig"]["service"]
+        assert (target["namespace"], target["name"]) == (service.namespace, service.service)
+        assert hook["failurePolicy"] == "Fail"
+        assert hook["timeoutSeconds"] > SETTINGS.review_seconds
+        assert set(hook["admissionReviewVersions"]) == {"v1", "v1beta1"}
+    assert mutating["clientConfig"]["service"]["path"] == "/mutate"
+    assert validating["clientConfig"]["service"]["path"] == "/validate"
+    assert validating["sideEffects"] == "NoneOnDryRun"
+    for field in ("rules", "matchConditions", "namespaceSelector", "objectSelector"):
+        assert mutating[field] == validating[field]
+
+
+def test_conditions_name_our_resources_and_exempt_our_namespaces() -> None:
+    hook = webhook("mutating.yaml")
+    policy, _ = documents("policy.yaml")
+    conditions = (hook["matchConditions"][0], policy["spec"]["matchConditions"][0])
+    for each in conditions:
+        assert all(f"'{name}'" in each["expression"] for name in NAMES)
+    for selector in (
+        hook["namespaceSelector"],
+        policy["spec"]["matchConstraints"]["namespaceSelector"],
+    ):
+        assert tuple(selector["matchExpressions"][0]["values"]) == SETTINGS.exempt_namespaces
+    (label,) = hook["objectSelector"]["matchExpressions"]
+    assert (label["key"], label["values"]) == (keys.OPT_OUT_LABEL, [keys.OPT_OUT_VALUE])
+
+
+def test_the_policy_guards_our_annotations_and_our_scheduler() -> None:
+    policy, binding = documents("policy.yaml")
+    rules = " ".join(each["expression"] for each in policy["spec"]["validations"])
+    assert f"'{SETTINGS.scheduler_name}'" in rules
+    assert all(f"'{prefix}'" in rules for prefix in keys.RESERVED_PREFIXES)
+    assert binding["spec"]["policyName"] == policy["metadata"]["name"]
+
+
+def test_kube_scheduler_sees_all_nodes_and_leaves_our_resources_to_us() -> None:
+    (config,) = documents("kube-scheduler.yaml")
+    assert config["percentageOfNodesToScore"] == 100
+    (profile,) = config["profiles"]
+    assert profile["schedulerName"] == SETTINGS.scheduler_name
+    (extender,) = config["extenders"]
+    assert [each["name"] for each in extender["managedResources"]] == list(NAMES)
+    assert all(each["ignoredByScheduler"] for each in extender["managedResources"])
+    assert extender["nodeCacheCapable"]
+    verbs = (extender["filterVerb"], extender["prioritizeVerb"], extender["bindVerb"])
+    assert verbs == ("filter", "prioritize", "bind")
+
+
+def test_rights_are_named_one_by_one() -> None:
+    roles = [each for each in documents("rbac.yaml") if each["kind"] in {"ClusterRole", "Role"}]
+    assert len(roles) == 2
+    for rule in (rule for role in roles for rule in role["rules"]):
+        assert "*" not in (*rule["apiGroups"], *rule["resources"], *rule["verbs"])

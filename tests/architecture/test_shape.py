@@ -1,0 +1,85 @@
+"""The shape that layout and review agreed on, measured on the source itself."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import hami_admission
+
+ROOT = Path(hami_admission.__file__).parent
+FILES = sorted(ROOT.rglob("*.py"))
+EDGES = {"kube", "control", "certificates", "cli.py", "__main__.py"}
+FAMILY = re.compile(r"nvidia", re.IGNORECASE)
+KNOW_THE_FAMILY = {"vendors/nvidia.py", "vendors/table.py", "wire/keys.py", "settings.py"}
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def name(path: Path) -> str:
+    """The path within the package."""
+    return path.relative_to(ROOT).as_posix()
+
+
+def functions(path: Path) -> list[Function]:
+    """All functions of a file."""
+    tree = ast.parse(path.read_text())
+    return [each for each in ast.walk(tree) if isinstance(each, Function)]
+
+
+def test_files_and_functions_stay_short() -> None:
+    long_files = [name(path) for path in FILES if len(path.read_text().splitlines()) > 400]
+    long_functions = [
+        f"{name(path)}:{each.name}"
+        for path in FILES
+        for each in functions(path)
+        if (each.end_lineno or 0) - each.lineno >= 60
+    ]
+    assert (long_files, long_functions) == ([], [])
+
+
+def test_decisions_are_synchronous() -> None:
+    found = [
+        f"{name(path)}:{each.name}"
+        for path in FILES
+        if name(path).split("/")[0] not in EDGES
+        for each in functions(path)
+        if isinstance(each, ast.AsyncFunctionDef)
+    ]
+    assert found == []
+
+
+def test_no_module_keeps_a_mutable_value_under_a_variable_name() -> None:
+    found = [
+        f"{name(path)}:{ast.unparse(each.targets[0])}"
+        for path in FILES
+        for each in ast.parse(path.read_text()).body
+        if isinstance(each, ast.Assign)
+        and isinstance(each.value, ast.List | ast.Dict | ast.Set)
+        and not ast.unparse(each.targets[0]).lstrip("_").isupper()
+    ]
+    assert found == []
+
+
+def test_everything_public_says_what_it_is() -> None:
+    found = []
+    for path in FILES:
+        tree = ast.parse(path.read_text())
+        defined = [tree, *(each for each in tree.body if isinstance(each, Function | ast.ClassDef))]
+        found += [
+            f"{name(path)}:{getattr(each, 'name', 'module')}"
+            for each in defined
+            if not getattr(each, "name", "").startswith("_") and not ast.get_docstring(each)
+        ]
+    assert found == []
+
+
+def test_only_its_own_files_know_a_familys_name() -> None:
+    found = [
+        name(path)
+        for path in FILES
+        if not name(path).startswith("simulate/")
+        and name(path) not in KNOW_THE_FAMILY
+        and FAMILY.search(path.read_text())
+    ]
+    assert found == []
