@@ -130,12 +130,17 @@ def control(config: str | None, log_format: Format, log_level: str, **where: Any
     """Serve the webhooks and the scheduler extender of a cluster."""
     try:
         from hami_admission.control import app, logs
+        from hami_admission.kube.errors import NoConfiguration
     except ImportError as error:
         raise click.UsageError(f"{error}; install hami-admission[control]") from error
     with _Complaints():
         settings = _settings(config)
     logs.set_up(log_format, log_level)
-    _run(app.serve(app.Options(**where), settings))
+    try:
+        _run(app.serve(app.Options(**where), settings))
+    except NoConfiguration as error:
+        click.echo(f"hami-admission: {error}", err=True)
+        sys.exit(_BAD_INPUT)
 
 
 class _Complaints:

@@ -257,3 +257,15 @@ def test_manifests_of_serving_charts_are_understood() -> None:
         assert found.exit_code in {0, 1}, f"{path.name}: {found.stderr}{found.exception!r}"
         names = [pod["name"] for pod in json.loads(found.stdout)["pods"]]
         assert names, f"{path.name} holds no pod"
+
+
+def test_control_without_a_cluster_says_what_it_wants(tmp_path: Path) -> None:
+    for arguments, said in (
+        ((), "not in a pod, and no --kubeconfig"),
+        (("--kubeconfig", str(tmp_path / "none")), str(tmp_path / "none")),
+    ):
+        command = [sys.executable, "-m", "hami_admission", "control", *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+        assert done.returncode == 2
+        assert f"hami-admission: {said}" in done.stderr
+        assert "Traceback" not in done.stderr

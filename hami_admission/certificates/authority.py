@@ -18,6 +18,10 @@ RENEW_BEFORE = timedelta(days=90)
 """A serving certificate is renewed that long before its end: a quarter of its life, in which
 somebody notices that renewal fails."""
 
+_DAMAGED, _FOREIGN_KEY = "damaged", "the key is not the certificate's"
+BEYOND_REPAIR = (_DAMAGED, _FOREIGN_KEY)
+"""How flaws begin that only a new authority mends; the others want a new serving certificate."""
+
 _BACKDATED = timedelta(hours=24)
 """Certificates start a day ago, so that a clock that is some hours behind accepts them."""
 
@@ -63,9 +67,9 @@ def flaw(identity: Identity, names: tuple[str, ...], now: datetime) -> str | Non
         key = serialization.load_pem_private_key(identity.key, password=None)
         serialization.load_pem_private_key(identity.ca_key, password=None)
     except (ValueError, TypeError, InvalidSignature) as error:
-        return f"damaged: {str(error) or type(error).__name__}"
+        return f"{_DAMAGED}: {str(error) or type(error).__name__}"
     if not isinstance(key, ec.EllipticCurvePrivateKey) or key.public_key() != leaf.public_key():
-        return "the key is not the certificate's"
+        return _FOREIGN_KEY
     if leaf.not_valid_after_utc - RENEW_BEFORE <= now:
         return f"ends at {leaf.not_valid_after_utc:%Y-%m-%d}"
     missing = set(names) - _names_of(leaf)

@@ -111,7 +111,7 @@ class Keeper:
         return made
 
     def _replacement(self, kept: Identity | None, flaw: str, now: datetime) -> Identity:
-        if kept is None or flaw.startswith("damaged") or "key" in flaw:
+        if kept is None or flaw.startswith(authority.BEYOND_REPAIR):
             return authority.create(self._names, now)
         return authority.renew(kept, self._names, now)
 

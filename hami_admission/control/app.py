@@ -85,9 +85,9 @@ async def _start(
     charging = Charging(cluster, client, time.time, tasks)
     binder = Binder(cluster, charging, client, time.time)
     probes = Probes(cluster)
-    server = Server(
-        routes(Webhook(cluster, charging, time.time), Extender(cluster, binder, time.time), probes)
-    )
+    webhook = Webhook(cluster, charging, time.time)
+    extender = Extender(cluster, binder, time.time)
+    server = Server(routes(webhook, extender, probes), grace=DRAIN_SECONDS)
     tls = contexts.create()
     keeper = Keeper(
         client,
@@ -160,5 +160,5 @@ async def _until_stopped(server: Server, probes: Probes) -> None:
     await stop.wait()
     probes.leaving = True
     log.info("stopping")
-    await server.stop(DRAIN_SECONDS)
+    await server.stop()
     raise _Stop

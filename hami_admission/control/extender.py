@@ -32,10 +32,8 @@ class Extender:
         demand = self._cluster.demand(asked.pod)
         if demand is None:
             return Reply(extender.encode_filter(asked.nodes, {}))
-        missing = self._cluster.missing()
-        if missing:
-            text = f"hami-admission is starting and has not seen all {', '.join(missing)}"
-            return Reply(extender.encode_error(text))
+        if starting := self._starting():
+            return starting
         plan = self._cluster.plan(asked.pod, demand, asked.nodes, self._clock())
         fields = {"pod": asked.pod.key, "fit": len(plan.fits), "unfit": len(plan.unfit)}
         log.info("filtered", extra=fields)
@@ -53,6 +51,8 @@ class Extender:
     async def bind(self, body: bytes) -> Reply:
         """Bind the pod to the node that kube-scheduler chose."""
         binding = extender.decode_binding(body)
+        if starting := self._starting():
+            return starting
         fields = {"pod": f"{binding.pod_namespace}/{binding.pod_name}", "node": binding.node}
         try:
             await self._binder.bind(binding)
@@ -61,3 +61,11 @@ class Extender:
             return Reply(extender.encode_error(str(error)))
         log.info("bound", extra=fields)
         return Reply(extender.encode_error(""))
+
+    def _starting(self) -> Reply | None:
+        """An error while something is missing: cards that look free may be taken."""
+        missing = self._cluster.missing()
+        if not missing:
+            return None
+        text = f"hami-admission is starting and has not seen all {', '.join(missing)}"
+        return Reply(extender.encode_error(text))

@@ -42,12 +42,16 @@ Routes = dict[tuple[str, str], Route]
 
 
 class Server:
-    """Serves routes on one port, over TLS where a context is given."""
+    """Serves routes on one port, over TLS where a context is given.
 
-    def __init__(self, routes: Routes) -> None:
+    ``grace`` is how many seconds requests in flight have when it stops.
+    """
+
+    def __init__(self, routes: Routes, *, grace: float = 5.0) -> None:
         self._routes = routes
         self._runner = web.ServerRunner(
-            web.Server(self._answer, access_log=None, keepalive_timeout=75)
+            web.Server(self._answer, access_log=None, keepalive_timeout=75),
+            shutdown_timeout=grace,
         )
         self._methods = {path: method for method, path in routes}
 
@@ -58,9 +62,8 @@ class Server:
         await site.start()
         return int(self._runner.addresses[0][1])
 
-    async def stop(self, grace: float) -> None:
-        """Stop listening, give requests in flight ``grace`` seconds."""
-        self._runner._shutdown_timeout = grace
+    async def stop(self) -> None:
+        """Stop listening, let requests in flight end."""
         await self._runner.cleanup()
 
     async def _answer(self, request: web.BaseRequest) -> web.Response:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 import msgspec
+import yaml
 from kubernetes_asyncio import config
 from kubernetes_asyncio.client import ApiClient, Configuration
 
@@ -27,12 +28,20 @@ class _Status(msgspec.Struct):
 
 
 async def connect(kubeconfig: str | None) -> Client:
-    """A client by kubeconfig file, or as the service account of the pod that we run in."""
+    """A client by kubeconfig file, or as the service account of the pod that we run in.
+
+    Raises NoConfiguration with what is wrong.
+    """
     configuration = Configuration()
-    if kubeconfig:
-        await config.load_kube_config(kubeconfig, client_configuration=configuration)
-    else:
-        config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+    try:
+        if kubeconfig:
+            await config.load_kube_config(kubeconfig, client_configuration=configuration)
+        else:
+            config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+    except (config.ConfigException, OSError, yaml.YAMLError) as error:
+        raise errors.NoConfiguration(
+            f"{kubeconfig or 'not in a pod, and no --kubeconfig'}: {error}"
+        ) from error
     return Client(ApiClient(configuration))
 
 

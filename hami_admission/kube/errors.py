@@ -12,6 +12,10 @@ from __future__ import annotations
 _LONGEST = 512
 
 
+class NoConfiguration(Exception):
+    """There is no usable description of an API server: neither a kubeconfig nor a pod's account."""
+
+
 class ApiError(Exception):
     """A failed request; ``status`` is 0 when there was no answer."""
 

@@ -50,7 +50,7 @@ async def test_a_new_certificate_is_served_from_the_next_handshake_on() -> None:
     first, second = authority.create(NAMES, now), authority.create(NAMES, now)
     tls = context.create()
     context.load(tls, first)
-    server = Server({("GET", "/"): Route(hello)})
+    server = Server({("GET", "/"): Route(hello)}, grace=0.1)
     port = await server.start("127.0.0.1", 0, tls)
     try:
         reader, writer = await _connect(port, first)
@@ -64,7 +64,7 @@ async def test_a_new_certificate_is_served_from_the_next_handshake_on() -> None:
         with pytest.raises(ssl.SSLCertVerificationError):
             await _connect(port, first)
     finally:
-        await server.stop(0.1)
+        await server.stop()
 
 
 async def _connect(

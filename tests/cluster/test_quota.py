@@ -195,3 +195,28 @@ async def test_one_write_of_ours_per_pod_beside_quota_writes(
     assert writes.count(("create", "pods", "binding")) == 5
     others = [each for each in writes if each != ("create", "pods", "binding")]
     assert set(others) == {("patch", "resourcequotas", "status")}
+
+
+async def test_a_quota_that_kubernetes_counts_in_as_well(
+    product: Product, api: Api, namespace: str
+) -> None:
+    """Its keys and ours in one object: both are counted, by whom they belong to."""
+    assert product.process is not None
+    mixed = a_quota(namespace, gpu=10, gpumem=10_000)
+    mixed["spec"]["hard"] |= {"pods": "20", "requests.cpu": "20"}
+    await api.apply(mixed)
+    await shows(api, namespace, gpu=0, gpumem=0)
+    resources = {"cpu": "1", **build.gpu(1, memory=1000)}
+    pods = [
+        build.pod_json(build.container(limits=resources), name=f"p-{n}", namespace=namespace)
+        for n in range(10)
+    ]
+    await asyncio.gather(*(create(api, pod) for pod in pods))
+    await shows(api, namespace, gpu=10, gpumem=10_000)
+
+    async def native() -> bool:
+        quota = await api.get(KINDS["ResourceQuota"].path(namespace, "quota"))
+        used_ = quota["status"]["used"]
+        return bool((used_["pods"], used_["requests.cpu"]) == ("10", "10"))
+
+    await wait(native, "Kubernetes' own keys are counted")

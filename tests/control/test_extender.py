@@ -1,0 +1,147 @@
+"""The extender's handlers: errors to kube-scheduler, never a guess; and every way a bind ends."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+
+from hami_admission.cluster import events
+from hami_admission.cluster.state import Cluster
+from hami_admission.control.bind import Binder
+from hami_admission.control.charging import Charging
+from hami_admission.control.extender import Extender
+from hami_admission.kube import errors
+from hami_admission.settings import Settings
+from tests import build
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+POD = build.pod_json(build.container(limits=build.gpu(1, memory=1000)), uid="u")
+FILTER = msgspec.json.encode({"Pod": POD, "NodeNames": ["n", "other"]})
+BIND = msgspec.json.encode({"PodName": "p", "PodNamespace": "team", "PodUID": "u", "Node": "n"})
+
+
+class Api:
+    """Answers each request with the next of ``answers``; keeps what was posted."""
+
+    def __init__(self, *answers: bytes | errors.ApiError) -> None:
+        self.answers = list(answers)
+        self.posted: list[tuple[str, Any]] = []
+
+    async def request(
+        self, method: str, path: str, body: bytes | None = None, *, content_type: str = ""
+    ) -> bytes:
+        if method == "POST":
+            self.posted.append((path, msgspec.json.decode(body or b"{}")))
+        answer = self.answers.pop(0)
+        if isinstance(answer, errors.ApiError):
+            raise answer
+        return answer
+
+
+class Rig:
+    """A cluster with one node, and the extender over it."""
+
+    def __init__(self, tasks: asyncio.TaskGroup, api: Api, *, listed: bool = True) -> None:
+        self.cluster = Cluster(Settings())
+        self.cluster.apply(events.NodeSeen(build.facts("n", 1)), 0)
+        for kind in events.Kind if listed else ():
+            keys = frozenset({"n"}) if kind is events.Kind.NODES else frozenset[str]()
+            self.cluster.apply(events.Listed(kind, keys), 0)
+        charging = Charging(self.cluster, api, time.time, tasks)
+        binder = Binder(self.cluster, charging, api, time.time)
+        self.extender = Extender(self.cluster, binder, time.time)
+
+    async def filter(self) -> dict[str, Any]:
+        found: dict[str, Any] = msgspec.json.decode((await self.extender.filter(FILTER)).body)
+        return found
+
+    async def bind(self, body: bytes = BIND) -> str:
+        return str(msgspec.json.decode((await self.extender.bind(body)).body)["Error"])
+
+
+@pytest.fixture
+async def tasks() -> AsyncIterator[asyncio.TaskGroup]:
+    async with asyncio.TaskGroup() as group:
+        yield group
+
+
+async def test_while_starting_nothing_is_placed_or_bound(tasks: asyncio.TaskGroup) -> None:
+    rig = Rig(tasks, Api(), listed=False)
+    assert "has not seen all pods, nodes" in (await rig.filter())["Error"]
+    assert "has not seen all pods, nodes" in await rig.bind()
+
+
+async def test_filter_prioritize_bind(tasks: asyncio.TaskGroup) -> None:
+    api = Api(b"{}")
+    rig = Rig(tasks, api)
+    found = await rig.filter()
+    assert (found["NodeNames"], found["FailedNodes"]) == (["n"], {"other": "node unregistered"})
+    scores = msgspec.json.decode((await rig.extender.prioritize(FILTER)).body)
+    assert scores == [{"Host": "n", "Score": 10}, {"Host": "other", "Score": 0}]
+    assert await rig.bind() == ""
+    ((path, binding),) = api.posted
+    assert path == "/api/v1/namespaces/team/pods/p/binding"
+    assert binding["metadata"]["uid"] == "u"
+    assert binding["metadata"]["annotations"]["hami.io/vgpu-devices-allocated"] == (
+        "GPU-n-0,NVIDIA,1000,0:;"
+    )
+
+
+async def test_a_pod_that_nobody_filtered_here_is_read_and_placed(
+    tasks: asyncio.TaskGroup,
+) -> None:
+    api = Api(msgspec.json.encode(POD), b"{}")
+    assert await Rig(tasks, api).bind() == ""
+    assert len(api.posted) == 1
+
+
+async def test_a_pod_without_accelerators_is_bound_as_it_is(tasks: asyncio.TaskGroup) -> None:
+    plain = build.pod_json(build.container(), uid="u")
+    api = Api(msgspec.json.encode(plain), b"{}")
+    rig = Rig(tasks, api)
+    body = msgspec.json.encode({"Pod": plain, "NodeNames": ["n", "x"]})
+    answer = msgspec.json.decode((await rig.extender.filter(body)).body)
+    assert answer["NodeNames"] == ["n", "x"]
+    assert await rig.bind() == ""
+    assert api.posted[0][1]["metadata"]["annotations"] == {}
+
+
+BOUND = build.pod_json(build.container(limits=build.gpu(1)), uid="u", nodeName="x")
+OTHER = build.pod_json(build.container(limits=build.gpu(1)), uid="v")
+FAILURES: dict[str, tuple[tuple[bytes | errors.ApiError, ...], str]] = {
+    "gone": ((errors.NotFound(404, "no pod"),), "pod cannot be read"),
+    "no pod at all": ((b"[]",), "pod cannot be read"),
+    "bound already": ((msgspec.json.encode(BOUND),), "bound to x already"),
+    "re-created": ((msgspec.json.encode(OTHER),), "the pod has uid v now, not u"),
+    "refused": ((msgspec.json.encode(POD), errors.Conflict(409, "no")), "binding refused: 409: no"),
+}
+
+
+@pytest.mark.parametrize("name", FAILURES)
+async def test_a_bind_that_fails_says_why_and_keeps_nothing(
+    tasks: asyncio.TaskGroup, name: str
+) -> None:
+    answers, text = FAILURES[name]
+    rig = Rig(tasks, Api(*answers))
+    assert text in await rig.bind()
+    assert len(rig.cluster.bookings) == 0
+
+
+async def test_without_an_answer_the_cards_stay_booked(tasks: asyncio.TaskGroup) -> None:
+    rig = Rig(tasks, Api(errors.Unreachable(0, "away")))
+    await rig.filter()
+    assert "no answer to the binding" in await rig.bind()
+    assert len(rig.cluster.bookings) == 1
+
+
+async def test_a_node_without_room_is_refused(tasks: asyncio.TaskGroup) -> None:
+    rig = Rig(tasks, Api())
+    await rig.filter()
+    body = BIND.replace(b'"n"', b'"other"')
+    assert await rig.bind(body) == "node other no longer fits: node unregistered"
