@@ -158,17 +158,17 @@ def check_cards(pods: list[Json]) -> dict[str, int]:
 async def test_a_rendered_chart_runs_as_simulated(
     product: Product, api: Api, namespace: str, path: Path, tmp_path: Path
 ) -> None:
-    await whole_line(product, api, namespace, path, tmp_path)
+    await check_whole_line(product, api, namespace, path, tmp_path)
 
 
 @pytest.mark.parametrize("path", OWN, ids=lambda path: path.stem)
 async def test_our_examples_run_as_simulated(
     product: Product, api: Api, namespace: str, path: Path, tmp_path: Path
 ) -> None:
-    await whole_line(product, api, namespace, path, tmp_path)
+    await check_whole_line(product, api, namespace, path, tmp_path)
 
 
-async def whole_line(
+async def check_whole_line(
     product: Product, api: Api, namespace: str, path: Path, tmp_path: Path
 ) -> None:
     """Rewritten, charged, bound; plain pods never sent; stored as predicted."""
@@ -200,10 +200,10 @@ async def whole_line(
         owner = pod["metadata"]["generateName"].rstrip("-").rpartition("-")[0]
         check_rewritten(pod, predictions[f"Deployment/{owner}"])
     check_cards(ours)
-    await whole_charge(api, namespace, ours)
+    await check_charge(api, namespace, ours)
 
 
-async def whole_charge(api: Api, namespace: str, pods: list[Json]) -> None:
+async def check_charge(api: Api, namespace: str, pods: list[Json]) -> None:
     """The quota shows the peak of each pod: the largest init container or the sum of the apps."""
     total = {"gpu": 0, "gpumem": 0, "gpucores": 0}
     for pod in pods:
