@@ -181,17 +181,19 @@ class Cluster:
         self._nodes.put(node, [*held, *self.bookings.on(name)])
 
     def _complete(self, event: events.Listed) -> Collection[str]:
+        """Whichever list comes last, every ledger is looked at then: none was before."""
         self._listed.add(event.kind)
+        touched: set[str] = set()
         if event.kind is events.Kind.PODS:
-            touched = [self._pod_gone(uid) for uid in self._pods.keys() - event.keys]
-            return self.quotas.namespaces().union(*touched)
-        if event.kind is events.Kind.NODES:
+            for uid in self._pods.keys() - event.keys:
+                touched.update(self._pod_gone(uid))
+        elif event.kind is events.Kind.NODES:
             for name in self._nodes.names() - event.keys:
                 self._nodes.gone(name)
-            return ()
-        for key in self.quotas.keys() - event.keys:
-            self.quotas.remove(*key.split("/", 1))
-        return self.quotas.namespaces()
+        else:
+            for key in self.quotas.keys() - event.keys:
+                self.quotas.remove(*key.split("/", 1))
+        return self.quotas.namespaces() | touched
 
     # Pricing.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import permutations
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -18,7 +19,7 @@ from hami_admission.wire import quotas
 from tests import build
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Iterable
 
     from hami_admission.model.pod import Pod
     from hami_admission.quota.ledger import Refusal
@@ -76,20 +77,30 @@ class Memory:
 
 
 class Rig:
-    """A cluster with these quotas, all listed, and its writer."""
+    """A cluster with these quotas, all listed in that order, and its writer."""
 
-    def __init__(self, memory: Memory, tasks: asyncio.TaskGroup) -> None:
+    def __init__(
+        self,
+        memory: Memory,
+        tasks: asyncio.TaskGroup,
+        order: Iterable[events.Kind] = tuple(events.Kind),
+    ) -> None:
         self.now = 100.0
         self.memory = memory
         self.cluster = Cluster(Settings())
         self.charging = Charging(self.cluster, memory, lambda: self.now, tasks)
         self.upkeep = Upkeep(self.cluster, self.charging, memory, lambda: self.now)
-        for each in memory.quotas.values():
-            quota = quotas.decode(msgspec.json.encode(each))
-            self.apply(events.QuotaSeen(quota))
-        for kind in events.Kind:
-            keys = self.cluster.quotas.keys() if kind is events.Kind.QUOTAS else frozenset()
-            self.apply(events.Listed(kind, keys))
+        for kind in order:
+            self.listed(kind)
+
+    def listed(self, kind: events.Kind) -> None:
+        """A complete list came."""
+        if kind is events.Kind.QUOTAS:
+            for each in self.memory.quotas.values():
+                quota = quotas.decode(msgspec.json.encode(each))
+                self.apply(events.QuotaSeen(quota))
+        keys = self.cluster.quotas.keys() if kind is events.Kind.QUOTAS else frozenset[str]()
+        self.apply(events.Listed(kind, keys))
 
     def apply(self, event: events.Event) -> None:
         """As the feed does."""
@@ -211,3 +222,17 @@ async def test_a_quota_that_was_deleted_asks_nothing(tasks: asyncio.TaskGroup) -
     rig.memory.quotas.clear()
     assert await rig.enter(a_pod()) is None
     assert rig.cluster.quotas.of("team") == []
+
+
+@pytest.mark.parametrize("order", list(permutations(events.Kind)))
+async def test_whichever_list_comes_last_the_ledger_is_put_right(
+    tasks: asyncio.TaskGroup, order: tuple[events.Kind, ...]
+) -> None:
+    """What ended while nobody looked is given back at the start."""
+    quota = build.quota_json(gpumem=9000)
+    quota["status"]["used"]["limits.nvidia.com/gpumem"] = "5000"
+    rig = Rig(Memory(quota), tasks, order=())
+    for kind in order:
+        rig.listed(kind)
+        await asyncio.sleep(0.01)  # whoever was woken by this list alone has looked in vain
+    await rig.until(gpumem=0)
