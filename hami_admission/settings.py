@@ -6,7 +6,7 @@ The names in files are upstream's where they mean the same (``forceOverwriteDefa
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 
@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 Policy = Literal["binpack", "spread"]
-POLICIES: tuple[Policy, ...] = ("binpack", "spread")
+
+_POLICY = "(binpack|spread|numa|mutex|topology-aware)"
+CardPolicy = Annotated[str, msgspec.Meta(pattern=f"^{_POLICY}(,{_POLICY})*$")]
+"""One policy for the cards of a node or several, the first deciding first."""
 
 
 class Mistakes(ValueError):
@@ -56,6 +59,17 @@ class NvidiaOptions(
     """Runtime class of accelerator pods that name none; empty leaves them as they are."""
 
 
+class NeuronOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """AWS Neuron: names of the resources."""
+
+    resource_count_name: str = msgspec.field(
+        default="aws.amazon.com/neuron", name="resourceCountName"
+    )
+    resource_cores_name: str = msgspec.field(
+        default="aws.amazon.com/neuroncore", name="resourceCoreName"
+    )
+
+
 class Settings(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     """The settings of the control process, of ``check`` and of ``simulate``."""
 
@@ -63,7 +77,7 @@ class Settings(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     force_overwrite_default_scheduler: bool = True
     """Take accelerator pods that say ``default-scheduler``, which is what saying nothing gives."""
     node_scheduler_policy: Policy = "binpack"
-    gpu_scheduler_policy: Policy = "spread"
+    gpu_scheduler_policy: CardPolicy = "spread"
     exempt_namespaces: tuple[str, ...] = ("kube-system", "hami-system")
     hold_seconds: int = 10
     """How long a charge waits for its pod to be seen; long enough for a slow etcd, short enough
@@ -73,6 +87,7 @@ class Settings(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     review_seconds: float = 2.5
     """Within which a review is answered; the webhooks' timeout of 3 s less the way there."""
     nvidia: NvidiaOptions = NvidiaOptions()
+    awsneuron: NeuronOptions = NeuronOptions()
 
 
 def from_mapping(values: Mapping[str, object]) -> Settings:

@@ -78,7 +78,7 @@ def test_every_name_is_upstreams() -> None:
 
 
 WRONG: dict[str, tuple[dict[str, object], str]] = {
-    "unknown": ({"colour": "red"}, "colour: no such setting; there are: bookingSeconds, "),
+    "unknown": ({"colour": "red"}, "colour: no such setting; there are: awsneuron, "),
     "unknown inside": ({"nvidia": {"gpus": 1}}, "nvidia.gpus: no such setting; there are: "),
     "another spelling": ({"scheduler_name": "s"}, "scheduler_name: no such setting"),
     "a text for a number": ({"holdSeconds": "ten"}, "holdSeconds: 'ten': Expected `int`"),
@@ -89,7 +89,10 @@ WRONG: dict[str, tuple[dict[str, object], str]] = {
     ),
     "a negative number": ({"nvidia": {"defaultMemory": -1}}, "nvidia.defaultMemory: -1: must not"),
     "a negative time": ({"reviewSeconds": -0.5}, "reviewSeconds: -0.5: must not be negative"),
-    "an unknown policy": ({"gpuSchedulerPolicy": "best"}, "gpuSchedulerPolicy: 'best': Invalid"),
+    "an unknown policy": (
+        {"gpuSchedulerPolicy": "best"},
+        "gpuSchedulerPolicy: 'best': Expected `str`",
+    ),
     "a list for a section": ({"nvidia": []}, "nvidia: must be a mapping, got []"),
     "null for a section": ({"nvidia": None}, "nvidia: must be a mapping, got None"),
     "a text for a list": ({"exemptNamespaces": "a"}, "exemptNamespaces: 'a': Expected `array`"),

@@ -55,7 +55,7 @@ def decide(pod: Pod, vendors: table.Vendors, settings: Settings) -> Decision:
     return Decision(
         changes=tuple(changes),
         readings=readings,
-        warnings=(*validate.warnings(pod, asked), *mutate.overruled(changes)),
+        warnings=(*validate.warnings(asked), *mutate.overruled(changes)),
     )
 
 

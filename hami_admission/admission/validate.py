@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hami_admission.model.verdict import Objection
-from hami_admission.settings import POLICIES
-from hami_admission.wire import keys
+from hami_admission.wire import keys, wishes
+from hami_admission.wire.errors import Malformed
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from hami_admission.model.pod import Pod
     from hami_admission.vendors.vendor import Reading, Vendor
 
@@ -37,21 +39,40 @@ def objections(pod: Pod, asked: list[tuple[Vendor, tuple[Reading, ...]]]) -> lis
         for name, value in pod.annotations.items()
         if keys.reserved(name)
     ]
+    found += _wishes(pod, asked)
     return found
 
 
-def warnings(pod: Pod, asked: list[tuple[Vendor, tuple[Reading, ...]]]) -> list[str]:
+def warnings(asked: list[tuple[Vendor, tuple[Reading, ...]]]) -> list[str]:
     """What was guessed, so that the user can say it otherwise."""
-    found = [each for _, readings in asked for reading in readings for each in reading.warnings]
-    for name in (keys.NODE_POLICY, keys.CARD_POLICY):
-        value = pod.annotations.get(name, "")
-        if value and value not in POLICIES:
-            allowed = ", ".join(POLICIES)
-            found.append(
-                f"metadata.annotations[{name}]: {value[:60]!r} is not known, the cluster's default"
-                f" is used; allowed: {allowed}"
-            )
-    return found
+    return [each for _, readings in asked for reading in readings for each in reading.warnings]
+
+
+_WISHES: dict[str, Callable[[str], object]] = {
+    keys.NODE_POLICY: wishes.node_policy,
+    keys.CARD_POLICY: wishes.card_policy,
+    keys.WEIGHTS: wishes.weights,
+    keys.TOPOLOGY: wishes.topology,
+}
+
+
+def _wishes(pod: Pod, asked: list[tuple[Vendor, tuple[Reading, ...]]]) -> Iterator[Objection]:
+    """Wishes that cannot be read; a guess would put the pod where its user does not want it."""
+    if not pod.annotations:
+        return
+    readers = dict(_WISHES)
+    for vendor, _ in asked:
+        own = vendor.keys
+        readers |= {own.mode: wishes.modes, own.numa_bind: wishes.flag}
+        readers |= dict.fromkeys((own.use_type, own.use_uuid), wishes.wanted)
+    for name, read in readers.items():
+        text = pod.annotations.get(name)
+        if text is None:
+            continue
+        try:
+            read(text)
+        except Malformed as error:
+            yield Objection(f"metadata.annotations[{name}]", repr(text[:60]), str(error))
 
 
 def _fixed_node(name: str) -> Objection:

@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from hami_admission.cluster.tables import Changes
 from hami_admission.placement import usage
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ class Nodes:
         self._usage: dict[str, NodeUsage] = {}
         self._models: Counter[tuple[str, str, int]] = Counter()
         self._expiring: set[str] = set()
+        self.changes = Changes()
         self.damaged: dict[str, str] = {}
         """Why what a node registered cannot be read, by node name."""
 
@@ -35,8 +37,8 @@ class Nodes:
         """The usage by node name, in the order in which nodes were first seen."""
         return self._usage
 
-    def put(self, node: Node, held: Iterable[Amounts[CardKey]]) -> None:
-        """A node as it is now; ``held`` is what its pods and bookings hold."""
+    def put(self, node: Node, held: Iterable[Amounts[CardKey]]) -> bool:
+        """A node as it is now; ``held`` is what its pods and bookings hold. Did it change?"""
         before = self._nodes.get(node.name)
         if node.mistakes:
             self.damaged[node.name] = "; ".join(node.mistakes.values())
@@ -44,7 +46,7 @@ class Nodes:
             self.damaged.pop(node.name, None)
         if before is not None and before.devices == node.devices and before.until == node.until:
             self._nodes[node.name] = node
-            return
+            return False
         self._remove(node.name)
         self._nodes[node.name] = node
         self._models.update(_models(node))
@@ -55,6 +57,7 @@ class Nodes:
             for each in held:
                 current = usage.add(current, each)
             self._usage[node.name] = current
+        return True
 
     def gone(self, name: str) -> None:
         """A node that was deleted."""
@@ -67,6 +70,11 @@ class Nodes:
             self._models -= Counter(_models(node))
         self._usage.pop(name, None)
         self._expiring.discard(name)
+        self.changes.note(name)
+
+    def all(self) -> Iterable[Node]:
+        """The nodes that were seen, as they were seen."""
+        return self._nodes.values()
 
     def names(self) -> frozenset[str]:
         """All nodes that were seen, with cards or without."""
@@ -76,17 +84,20 @@ class Nodes:
         """A pod or booking came to a node."""
         if name in self._usage:
             self._usage[name] = usage.add(self._usage[name], held)
+            self.changes.note(name)
 
     def free(self, name: str, held: Amounts[CardKey]) -> None:
         """A pod or booking left a node."""
         if name in self._usage:
             self._usage[name] = usage.remove(self._usage[name], held)
+            self.changes.note(name)
 
     def expire(self, now: float) -> None:
         """Forget the cards of nodes whose handshake ran out."""
         for name in [name for name in self._expiring if self._nodes[name].until <= now]:
             self._usage.pop(name, None)
             self._expiring.discard(name)
+            self.changes.note(name)
 
     def smallest(self, request: Request, selection: Selection) -> int:
         """MiB that a percentage means on the smallest card whose type is allowed; 0 if none is."""

@@ -12,7 +12,6 @@ from hami_admission.model.grant import CardKey, PodGrants
 from hami_admission.model.pod import Pod
 from hami_admission.vendors import table
 from hami_admission.vendors.table import PodRequests
-from hami_admission.wire import grants as wire_grants
 from hami_admission.wire.errors import Malformed
 
 if TYPE_CHECKING:
@@ -63,7 +62,7 @@ def granted(pod: Pod, vendors: table.Vendors) -> PodGrants:
     slots: list[tuple[grants_of.Grant, ...]] = [()] * len(pod.containers)
     for vendor in vendors:
         try:
-            decoded = wire_grants.decode(pod.annotations.get(vendor.keys.allocated, ""))
+            decoded = vendor.recall(pod.annotations)
         except Malformed:
             continue
         for slot, grants in enumerate(decoded[: len(slots)]):

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
 from hami_admission.admission import admit
 from hami_admission.cluster import events, quotas, records
 from hami_admission.cluster.bookings import Booking, Bookings
 from hami_admission.cluster.inventory import Nodes
+from hami_admission.cluster.tables import Table, Tables
+from hami_admission.cluster.waiting import Refused, Waiting
 from hami_admission.model.amounts import Amounts
+from hami_admission.model.verdict import NODE_UNREGISTERED, Unfit
 from hami_admission.placement import place
+from hami_admission.placement import pod as pods
 from hami_admission.placement import wishes as wishes_of
 from hami_admission.placement.pod import Demand
 from hami_admission.quota import charge, ledger, limits
 from hami_admission.vendors import table
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from hami_admission.admission.admit import Decision
     from hami_admission.cluster.records import Record
@@ -31,6 +35,10 @@ if TYPE_CHECKING:
     from hami_admission.vendors.table import PodRequests
 
 
+MAX_REASONS = 32
+"""Distinct reasons that are kept of a refused pod."""
+
+
 class Cluster:
     """The state of one process. Times are unix seconds and are passed in."""
 
@@ -40,6 +48,8 @@ class Cluster:
         self._names = {vendor.word: vendor.names for vendor in self.vendors}
         self._nodes = Nodes()
         self.bookings = Bookings(self._nodes)
+        self.waiting = Waiting(self.vendors)
+        self.tables = Tables(self.vendors)
         self.quotas = quotas.Quotas(limits.managed(self._names.values()))
         self._pods: dict[str, Record] = {}
         self._on_node: defaultdict[str, set[str]] = defaultdict(set)
@@ -96,32 +106,131 @@ class Cluster:
         wishes = wishes_of.of(pod.annotations, sorted(words), self.vendors, self.settings)
         return Demand(pod.kinds, requests, wishes)
 
-    def plan(self, pod: Pod, demand: Demand, names: Iterable[str], now: float) -> place.Plan:
+    def prepare(self, pod: Pod, demand: Demand, at_most: int) -> Iterator[int]:
+        """Bring the answers for this demand up to date, so many nodes a step.
+
+        So that others can be served in between, and change what they like. Gives after each step
+        but the last how many nodes are left.
+        """
+        while pending := self._table(pod, demand, at_most).pending:
+            yield pending
+
+    def plan(self, pod: Pod, demand: Demand, names: Collection[str], now: float) -> place.Plan:
         """Where the pod fits; the best place is booked in the same step."""
         self.bookings.release(pod.uid)
         self._nodes.expire(now)
-        allows = self._allows(pod, demand)
-        plan = place.on_nodes(
-            demand, names, self._nodes.usage, self.vendors, allows, self._nodes.damaged
-        )
-        if plan.fits:
-            policy = demand.wishes.node_policy
-            node = place.best(plan, policy)
-            until = now + self.settings.booking_seconds
-            scores = place.priorities(plan, policy)
-            self.bookings.book(pod, node, plan.fits[node], until, scores)
-        return plan
+        table = self._table(pod, demand)
+        self.tables.asked += len(names)
+        ranks = table.fits
+        fits = [name for name in names if name in ranks]
+        if not fits:
+            unfit = self._reasons(table, names)
+            self._refuse(pod, demand, unfit, now)
+            return place.Plan(fits, unfit)
+        _, node = min(map(ranks.__getitem__, fits))
+        found = self._place(pod, demand, node)
+        assert not isinstance(found, Unfit), "the table is fresh"
+        self._book(pod, demand, node, found, now)
+        others = [name for name in names if name not in ranks]
+        return place.Plan(fits, self._reasons(table, others), node)
 
     def book(self, pod: Pod, node: str, now: float) -> Booking | str:
         """The booking of the pod on that node, moved there if need be, or why it cannot be."""
         booking = self.bookings.get(pod.uid)
-        if booking is not None and booking.node == node:
+        if booking is not None and booking.node == node and self._still_there(booking):
             return booking
         demand = self.demand(pod)
         if demand is None:
             return "the pod asks for no accelerator"
-        plan = self.plan(pod, demand, (node,), now)
-        return self.bookings.get(pod.uid) or plan.unfit[node]
+        self.bookings.release(pod.uid)
+        self._nodes.expire(now)
+        if node not in self._nodes.usage:
+            return self._unregistered(node)
+        found = self._place(pod, demand, node)
+        return str(found) if isinstance(found, Unfit) else self._book(pod, demand, node, found, now)
+
+    def priorities(self, uid: str, names: Collection[str]) -> dict[str, int]:
+        """Scores for kube-scheduler, from the plan that was made last for this pod."""
+        booking = self.bookings.get(uid)
+        table = None if booking is None else self.tables.peek(booking.demand)
+        if booking is None or table is None:
+            return dict.fromkeys(names, 0)
+        return place.priorities(table.fits, names, booking.node)
+
+    def give_back(self, uid: str) -> None:
+        """The pod was not bound: what was kept for it is free."""
+        booking = self.bookings.release(uid)
+        if booking is not None:
+            self.waiting.room_on(booking.node)
+
+    def expire(self, now: float) -> list[Booking]:
+        """Give back what was kept too long; these pods were never bound."""
+        late = self.bookings.expire(now)
+        for booking in late:
+            self.waiting.room_on(booking.node)
+        return late
+
+    def wake(self) -> str | None:
+        """A node that should be touched, so that refused pods are asked about again."""
+        return self.waiting.wake(self._nodes.usage)
+
+    def _place(self, pod: Pod, demand: Demand, node: str) -> place.Placement | Unfit:
+        usage = self._nodes.usage[node]
+        found = pods.on_node(demand, usage.cards, self.vendors, None)
+        if not isinstance(found, Unfit) and demand.varies(found):
+            allows, _ = self._allows(pod, demand)
+            if allows is not None and not allows(found):
+                found = pods.on_node(demand, usage.cards, self.vendors, allows)
+        return found if isinstance(found, Unfit) else place.Placement(found, usage.score)
+
+    def _book(
+        self, pod: Pod, demand: Demand, node: str, placement: place.Placement, now: float
+    ) -> Booking:
+        self.waiting.leave(pod.uid)
+        until = now + self.settings.booking_seconds
+        return self.bookings.book(pod, demand, node, placement, until)
+
+    def _still_there(self, booking: Booking) -> bool:
+        """Are the booked cards still offered? A node may have lost one meanwhile."""
+        usage = self._nodes.usage.get(booking.node)
+        offered = {
+            card.device.uuid
+            for cards in (usage.cards.values() if usage is not None else ())
+            for card in cards
+        }
+        return all(grant.uuid in offered for slot in booking.placement.grants for grant in slot)
+
+    def _table(self, pod: Pod, demand: Demand, at_most: int | None = None) -> Table:
+        """The answers for the demand, brought up to date by so many nodes at most (None: all).
+
+        They are apart where the namespace's quota may say no to some.
+        """
+
+        def price(grants: PodGrants) -> Amounts[str]:
+            return charge.of_grants(demand.kinds, grants, self._names)
+
+        free = self.tables.get(demand, price, None, (), self._nodes, at_most)
+        allows, left = self._allows(pod, demand)
+        if (
+            allows is None
+            or free.pending
+            or not any(amounts.above(each) for amounts in free.prices() for each in left)
+        ):
+            return free
+        key = tuple(tuple(sorted(each.items())) for each in left)
+        return self.tables.get(demand, price, allows, key, self._nodes, at_most)
+
+    def _refuse(self, pod: Pod, demand: Demand, unfit: dict[str, str], now: float) -> None:
+        reasons = dict(Counter(unfit.values()).most_common(MAX_REASONS))
+        refused = Refused(pod.key, pod.namespace, demand, now, reasons)
+        self.waiting.refuse(pod.uid, refused)
+
+    def _reasons(self, table: Table, names: Collection[str]) -> dict[str, str]:
+        texts = table.unfit
+        return {name: texts.get(name) or self._unregistered(name) for name in names}
+
+    def _unregistered(self, name: str) -> str:
+        return ": ".join((NODE_UNREGISTERED, *filter(None, [self._nodes.damaged.get(name)])))
 
     # Changing.
 
@@ -137,9 +246,11 @@ class Cluster:
             self._nodes.gone(event.name)
         elif isinstance(event, events.QuotaSeen):
             self.quotas.put(event.quota)
+            self.waiting.room_in(event.quota.namespace)
             return {event.quota.namespace}
         elif isinstance(event, events.QuotaGone):
             self.quotas.remove(event.namespace, event.name)
+            self.waiting.room_in(event.namespace)
         else:
             return self._complete(event)
         return ()
@@ -149,6 +260,7 @@ class Cluster:
         record = records.of(pod, self.vendors, before, self._price)
         if pod.node_name or pod.ended:
             self.bookings.release(pod.uid)
+            self.waiting.leave(pod.uid)
         if record is before:
             return ()
         self._forget(pod.uid)
@@ -161,7 +273,8 @@ class Cluster:
         return {pod.namespace}
 
     def _pod_gone(self, uid: str) -> Collection[str]:
-        self.bookings.release(uid)
+        self.give_back(uid)
+        self.waiting.leave(uid)
         record = self._forget(uid)
         return () if record is None else {record.pod.namespace}
 
@@ -172,13 +285,15 @@ class Cluster:
             if record.bound:
                 self._on_node[record.pod.node_name].discard(uid)
                 self._nodes.free(record.pod.node_name, record.held)
+                self.waiting.room_on(record.pod.node_name)
         return record
 
     def _node_seen(self, event: events.NodeSeen) -> None:
         name = event.facts.name
         held = [self._pods[uid].held for uid in self._on_node.get(name, ())]
         node = table.node(self.vendors, event.facts)
-        self._nodes.put(node, [*held, *self.bookings.on(name)])
+        if self._nodes.put(node, [*held, *self.bookings.on(name)]):
+            self.waiting.room_on(name)
 
     def _complete(self, event: events.Listed) -> Collection[str]:
         """Whichever list comes last, every ledger is looked at then: none was before."""
@@ -204,23 +319,22 @@ class Cluster:
         wishes = wishes_of.of(pod.annotations, words, self.vendors, self.settings)
 
         def smallest(request: Request) -> int:
-            return self._nodes.smallest(request, wishes.selections[request.vendor])
+            return self._nodes.smallest(request, wishes.selection(request.vendor))
 
         return charge.of_requests(pod.kinds, requests, self._names, smallest)
 
-    def _allows(self, pod: Pod, demand: Demand) -> Allows | None:
-        """Whether grants fit what is left of the quotas; asked only where sizes were not known."""
-        open_ = any(request.memory_mib is None for slot in demand.slots for request in slot)
-        applying = self.quotas.applying(pod) if open_ else []
+    def _allows(self, pod: Pod, demand: Demand) -> tuple[Allows | None, list[dict[str, int]]]:
+        """Whether grants fit what is left of the quotas, and that; None where no quota asks."""
+        applying = self.quotas.applying(pod)
         if not applying:
-            return None
+            return None, []
         left = [ledger.left(quota, self._own(quota, pod.uid)) for quota in applying]
 
         def allows(grants: PodGrants) -> bool:
             amounts = charge.of_grants(demand.kinds, grants, self._names)
             return not any(amounts.above(each) for each in left)
 
-        return allows
+        return allows, left
 
     def _own(self, quota: Quota, uid: str) -> Amounts[str]:
         """What a quota's ``used`` counts for a pod."""

@@ -50,7 +50,8 @@ class Binder:
             raise BindFailed(f"node {asked.node} no longer fits: {booking}")
         await self._settle(pod, booking)
         now, grants = self._clock(), booking.placement.grants
-        notes = decisions.notes(asked.node, now, demand, grants, self._cluster.vendors)
+        cards = self._cluster.usage()[asked.node].cards
+        notes = decisions.notes(asked.node, now, demand, grants, cards, self._cluster.vendors)
         await self._post(asked, notes)
 
     async def _pod(self, asked: Binding) -> Pod:
@@ -76,10 +77,10 @@ class Binder:
         try:
             refusal = await self._charging.charge(pod, claim)
         except errors.ApiError as error:
-            self._cluster.bookings.release(pod.uid)
+            self._cluster.give_back(pod.uid)
             raise BindFailed(f"quota cannot be settled: {error}") from error
         if refusal is not None:
-            self._cluster.bookings.release(pod.uid)
+            self._cluster.give_back(pod.uid)
             raise BindFailed(str(refusal))
         if self._cluster.bookings.get(pod.uid) is not booking:
             raise BindFailed("the cards were given back meanwhile (pod deleted, or asked again)")
@@ -98,5 +99,5 @@ class Binder:
         except errors.Unreachable as error:
             raise BindFailed(f"no answer to the binding: {error}") from error
         except errors.ApiError as error:
-            self._cluster.bookings.release(asked.pod_uid)
+            self._cluster.give_back(asked.pod_uid)
             raise BindFailed(f"binding refused: {error}") from error

@@ -44,7 +44,7 @@ class Upkeep:
     async def round(self) -> None:
         """One round: give back late bookings, look for the pods of late holds."""
         now = self._clock()
-        for booking in self._cluster.bookings.expire(now):
+        for booking in self._cluster.expire(now):
             log.warning("booking expired", extra={"pod": booking.pod.key, "node": booking.node})
         if self._cluster.missing():
             return

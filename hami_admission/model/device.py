@@ -4,12 +4,31 @@ from __future__ import annotations
 
 import msgspec
 
+Rows = tuple[tuple[int, ...], ...]
+"""Pair scores of the cards of a node by their positions (facts/scheduling.md 8.1)."""
 
-class Device(msgspec.Struct, frozen=True):
+
+class Profile(msgspec.Struct, frozen=True):
+    """One size of instance that a card can be cut into, and the places where it may lie.
+
+    A place is (start, size) in units of the card.
+    """
+
+    name: str
+    memory_mib: int
+    cores: int
+    slices: int
+    places: tuple[tuple[int, int], ...]
+
+
+class Device(msgspec.Struct, frozen=True, gc=False):
     """One accelerator card, as its node registered it.
 
     ``slots`` is how many containers may share it, ``memory_mib`` and ``cores`` (percent points, 100
-    is one whole card) what it offers after any scaling by the node.
+    is one whole card, or a number of cores where ``units`` has them) what it offers after any
+    scaling by the node. ``units`` is how many parts can be given out one by one; ``links`` are the
+    pair scores of all cards of its node, the same value on each of them, and ``position`` says
+    which row is its own.
     """
 
     uuid: str
@@ -21,3 +40,8 @@ class Device(msgspec.Struct, frozen=True):
     numa: int = 0
     mode: str = "hami-core"
     healthy: bool = True
+    cordoned: bool = False
+    units: int = 0
+    profiles: tuple[Profile, ...] = ()
+    links: Rows = ()
+    position: int = 0

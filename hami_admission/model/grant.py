@@ -17,13 +17,20 @@ else:
     K = TypeVar("K")
 
 
-class Grant(msgspec.Struct, frozen=True):
-    """A share of one card; ``vendor`` is the word that stands in the annotation."""
+class Grant(msgspec.Struct, frozen=True, gc=False):
+    """A share of one card; ``vendor`` is the word that stands in the annotation.
+
+    ``units`` are the parts of the card that it takes for itself, where the card has any. A grant
+    with a ``profile`` is an instance of the card, made before the pod starts: it lies on ``units``
+    and exists as long as the pod, whichever container uses it.
+    """
 
     uuid: str
     vendor: str
     memory_mib: int
     cores: int
+    units: tuple[int, ...] = ()
+    profile: str = ""
 
 
 SlotGrants = tuple[Grant, ...]
@@ -35,7 +42,9 @@ PodGrants = tuple[SlotGrants, ...]
 CardKey = tuple[str, str]
 """A card and a dimension: ``("GPU-a", "memory")``."""
 
-SLOTS, MEMORY, CORES = "slots", "memory", "cores"
+SLOTS, MEMORY, CORES, INSTANCES = "slots", "memory", "cores", "instances"
+UNIT = "unit-"
+"""Before the number of a unit: ``unit-3`` is a dimension of its own, so that a peak is a union."""
 
 
 def peak(kinds: Sequence[Kind], slots: Sequence[Amounts[K]]) -> Amounts[K]:
@@ -59,13 +68,32 @@ def peak(kinds: Sequence[Kind], slots: Sequence[Amounts[K]]) -> Amounts[K]:
 
 
 def on_cards(kinds: Sequence[Kind], grants: PodGrants) -> Amounts[CardKey]:
-    """What a pod holds of each card at its peak: slots, MiB and cores."""
-    return peak(kinds, [_of_slot(each) for each in grants])
+    """What a pod holds of each card at its peak: slots, MiB, cores, and the units themselves."""
+    kinds, grants = lasting(kinds, grants)
+    return peak(kinds, [of_slot(each) for each in grants])
 
 
-def _of_slot(grants: SlotGrants) -> Amounts[CardKey]:
+def lasting(kinds: Sequence[Kind], grants: PodGrants) -> tuple[Sequence[Kind], PodGrants]:
+    """Kinds and grants in which the instances of init containers last as long as sidecars do."""
+    if not any(grant.profile for slot in grants for grant in slot):
+        return kinds, grants
+    parts: list[tuple[Kind, SlotGrants]] = []
+    for kind, slot in zip(kinds, grants, strict=True):
+        if kind is Kind.INIT:
+            parts.append((Kind.SIDECAR, tuple(grant for grant in slot if grant.profile)))
+            slot = tuple(grant for grant in slot if not grant.profile)
+        parts.append((kind, slot))
+    return tuple(kind for kind, _ in parts), tuple(slot for _, slot in parts)
+
+
+def of_slot(grants: SlotGrants) -> Amounts[CardKey]:
+    """What one container holds of each card while it runs."""
     held: dict[CardKey, int] = {}
     for grant in grants:
-        for dimension, value in ((SLOTS, 1), (MEMORY, grant.memory_mib), (CORES, grant.cores)):
+        parts = [(SLOTS, 1), (MEMORY, grant.memory_mib), (CORES, grant.cores)]
+        parts += [(f"{UNIT}{unit}", 1) for unit in grant.units]
+        if grant.profile:
+            parts.append((INSTANCES, 1))
+        for dimension, value in parts:
             held[grant.uuid, dimension] = held.get((grant.uuid, dimension), 0) + value
     return Amounts(held)

@@ -8,20 +8,25 @@ from functools import cached_property
 
 @dataclass(frozen=True, kw_only=True)
 class ResourceNames:
-    """The extended resources in which users ask."""
+    """The extended resources in which users ask; empty where the family has no such word."""
 
     count: str
-    memory: str
-    percent: str
-    cores: str
-    priority: str
+    memory: str = ""
+    percent: str = ""
+    cores: str = ""
+    priority: str = ""
 
     @cached_property
     def asking(self) -> tuple[str, ...]:
         """The names whose presence makes a pod ours."""
-        return (self.count, self.memory, self.percent, self.cores)
+        return tuple(filter(None, (self.count, self.memory, self.percent, self.cores)))
 
     @cached_property
     def all(self) -> tuple[str, ...]:
         """Those, and the priority."""
-        return (*self.asking, self.priority)
+        return (*self.asking, self.priority) if self.priority else self.asking
+
+    @cached_property
+    def counted(self) -> tuple[str, ...]:
+        """The names that a quota can limit; a percentage is counted as the memory that it is."""
+        return tuple(filter(None, (self.count, self.memory, self.cores)))

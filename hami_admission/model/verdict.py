@@ -9,9 +9,14 @@ import msgspec
 
 
 class Reason(StrEnum):
-    """Why a card (or a node's set of cards) does not serve; upstream's tags, see facts 12.2."""
+    """Why a card (or a node's set of cards) does not serve.
+
+    Upstream's tags (facts/scheduling.md 12.2), and one of ours: ``TopologyNotFit``, where linked
+    cards are required and the free ones are not linked.
+    """
 
     CARD_NOT_HEALTH = "CardNotHealth"
+    CARD_CORDONED = "CardCordoned"
     CARD_TYPE_MISMATCH = "CardTypeMismatch"
     CARD_UUID_MISMATCH = "CardUuidMismatch"
     CARD_SLOTS_EXHAUSTED = "CardTimeSlicingExhausted"
@@ -19,6 +24,9 @@ class Reason(StrEnum):
     CARD_INSUFFICIENT_CORE = "CardInsufficientCore"
     CARD_EXCLUSIVE_CONFLICT = "ExclusiveDeviceAllocateConflict"
     CARD_CORES_EXHAUSTED = "CardComputeUnitsExhausted"
+    CARD_MIG_INFEASIBLE = "CardMigTopologyInfeasible"
+    NUMA_NOT_FIT = "NumaNotFit"
+    TOPOLOGY_NOT_FIT = "TopologyNotFit"
     NODE_INSUFFICIENT_DEVICE = "NodeInsufficientDevice"
     ALLOCATED_TOO_FEW = "AllocatedCardsInsufficientRequest"
     QUOTA_NOT_FIT = "ResourceQuotaNotFit"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import Enum
+
 import msgspec
 
 
@@ -9,13 +11,16 @@ class Selection(msgspec.Struct, frozen=True):
     """Which cards of one vendor a pod accepts; None and empty mean no constraint.
 
     Types are lower-case and match as parts of the card's type, uuids match whole. An exclusion
-    beats an inclusion (facts/scheduling.md 6.3).
+    beats an inclusion (facts/scheduling.md 6.3). ``modes`` are the ways of sharing that it accepts,
+    ``idle`` means cards that nobody uses (policy ``mutex``).
     """
 
     types: tuple[str, ...] | None = None
     not_types: tuple[str, ...] = ()
     uuids: frozenset[str] | None = None
     not_uuids: frozenset[str] = frozenset()
+    modes: frozenset[str] | None = None
+    idle: bool = False
 
     def type_allowed(self, kind: str) -> bool:
         """May a card of that type serve?"""
@@ -35,9 +40,42 @@ ANY = Selection()
 """No constraint; the one value of it, so that it is known by identity."""
 
 
+class Topology(Enum):
+    """Do the links between cards decide? ``REQUIRED`` takes linked sets only."""
+
+    IGNORED = "ignored"
+    PREFERRED = "preferred"
+    REQUIRED = "required"
+
+
+class Weights(msgspec.Struct, frozen=True):
+    """How much each share counts in the score of a card."""
+
+    slot: int = 1
+    core: int = 1
+    memory: int = 1
+
+
+EVEN = Weights()
+
+
 class Wishes(msgspec.Struct, frozen=True):
-    """All wishes of a pod: policies for nodes and cards, and a selection by vendor."""
+    """All wishes of a pod: policies for nodes and cards, and a selection by vendor's word.
+
+    ``card_order`` are sort keys, first to last, of ``binpack``, ``spread`` and ``numa``;
+    ``numa_bind`` wants all cards of a container on one NUMA node.
+    """
 
     node_policy: str
-    card_policy: str
-    selections: dict[str, Selection] = {}
+    card_order: tuple[str, ...]
+    selections: tuple[tuple[str, Selection], ...] = ()
+    weights: Weights = EVEN
+    numa_bind: bool = False
+    topology: Topology = Topology.IGNORED
+
+    def selection(self, word: str) -> Selection:
+        """What the pod accepts of that vendor."""
+        for vendor, selection in self.selections:
+            if vendor == word:
+                return selection
+        return ANY

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 from hami_admission.model.grant import Grant, SlotGrants
 from hami_admission.model.verdict import Reason, Unfit
 from hami_admission.model.wishes import ANY
-from hami_admission.placement import order
+from hami_admission.placement import order, usage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from hami_admission.model.card import Card
     from hami_admission.model.request import Request
-    from hami_admission.model.wishes import Wishes
+    from hami_admission.model.wishes import Selection, Wishes
     from hami_admission.placement.usage import Cards
-    from hami_admission.vendors.vendor import Vendor
+    from hami_admission.vendors.vendor import Able, Vendor
 
     Allows = Callable[[SlotGrants], bool]
 
@@ -24,35 +24,62 @@ if TYPE_CHECKING:
 def choose(
     vendor: Vendor, cards: Cards, request: Request, wishes: Wishes, allows: Allows | None
 ) -> SlotGrants | Unfit:
-    """The grants of one request, on different cards, or why there are not enough of them.
+    """The grants of one request, or why there are not enough of them; there is one card at least.
 
     ``allows`` tells whether the namespace's quota has room for these grants; None: no quota asks.
     """
-    if request.count > len(cards):
+    if vendor.resolve is not None:
+        meant = vendor.resolve(request, cards)
+        if isinstance(meant, Reason):
+            return Unfit({meant: len(cards)}, len(cards))
+        request = meant
+    count = request.count
+    if count > len(cards) and not (vendor.repeats and any(map(vendor.repeats, cards))):
         return Unfit({Reason.NODE_INSUFFICIENT_DEVICE: len(cards)}, len(cards))
-    able, reasons = _able(vendor, cards, request, wishes)
-    grants: list[Grant] = []
-    if len(able) >= request.count:
-        for _, grant in order.by_policy(able, request, wishes.card_policy):
-            if allows is not None and not allows((*grants, grant)):
-                reasons[Reason.QUOTA_NOT_FIT] = reasons.get(Reason.QUOTA_NOT_FIT, 0) + 1
-                continue
-            grants.append(grant)
-            if len(grants) == request.count:
-                return tuple(grants)
-    found = len(grants) or (len(able) if len(able) < request.count else 0)
-    if found:
-        reasons[Reason.ALLOCATED_TOO_FEW] = found
-    return Unfit(reasons, len(cards))
+    able, reasons = _able(vendor, cards, request, wishes.selection(vendor.word))
+    if len(able) < count:
+        if able:
+            reasons[Reason.ALLOCATED_TOO_FEW] = len(able)
+        return Unfit(reasons, len(cards))
+    ordered: Sequence[Able] = order.by_policy(able, count, wishes)
+    if allows is not None:
+        ordered, refused = _within(ordered, count, allows)
+        if len(ordered) < count:
+            reasons[Reason.QUOTA_NOT_FIT] = reasons.get(Reason.QUOTA_NOT_FIT, 0) + refused
+            if ordered:
+                reasons[Reason.ALLOCATED_TOO_FEW] = len(ordered)
+            return Unfit(reasons, len(cards))
+    chosen = ordered[:count] if vendor.choose is None else vendor.choose(ordered, count, wishes)
+    if isinstance(chosen, Reason):
+        reasons[chosen] = reasons.get(chosen, 0) + len(ordered)
+        return Unfit(reasons, len(cards))
+    return tuple(grant for _, grant in chosen)
+
+
+def _within(ordered: Sequence[Able], count: int, allows: Allows) -> tuple[list[Able], int]:
+    """The candidates among which any choice is within the quota, and how many were left out.
+
+    Where ``count`` of the costliest fit together, all that cost no more do. Else the first that
+    fit together, in their order.
+    """
+    costliest = sorted(ordered, key=lambda each: (-each[1].memory_mib, -each[1].cores))[:count]
+    if allows(tuple(grant for _, grant in costliest)):
+        return list(ordered), 0
+    taken: list[Able] = []
+    for each in ordered:
+        if len(taken) == count:
+            break
+        if allows((*(grant for _, grant in taken), each[1])):
+            taken.append(each)
+    return taken, len(ordered) - len(taken)
 
 
 def _able(
-    vendor: Vendor, cards: Cards, request: Request, wishes: Wishes
-) -> tuple[list[tuple[Card, Grant]], dict[Reason, int]]:
-    selection = wishes.selections[vendor.word]
+    vendor: Vendor, cards: Cards, request: Request, selection: Selection
+) -> tuple[list[Able], dict[Reason, int]]:
     checks = vendor.checks_of_any if selection is ANY else vendor.checks
-    charge = vendor.charge
-    able: list[tuple[Card, Grant]] = []
+    charge, repeats = vendor.charge, vendor.repeats
+    able: list[Able] = []
     reasons: dict[Reason, int] = {}
     for card in cards:
         refused: Reason | None = None
@@ -63,6 +90,41 @@ def _able(
         grant = refused or charge(card, request)
         if isinstance(grant, Grant):
             able.append((card, grant))
+            if repeats is not None and repeats(card):
+                able += _again(vendor, card, grant, request, selection)
         else:
             reasons[grant] = reasons.get(grant, 0) + 1
     return able, reasons
+
+
+def _again(
+    vendor: Vendor, card: Card, grant: Grant, request: Request, selection: Selection
+) -> list[Able]:
+    """What the same card gives beside that, for requests of several."""
+    found: list[Able] = []
+    while len(found) < request.count - 1:
+        card = usage.with_grant(card, grant)
+        if any(check(card, request, selection) for check in vendor.checks):
+            break
+        more = vendor.charge(card, request)
+        if isinstance(more, Reason):
+            break
+        found.append((card, more))
+        grant = more
+    return found
+
+
+def each_card(
+    vendor: Vendor, cards: Cards, request: Request, wishes: Wishes
+) -> list[tuple[Card, Reason | None]]:
+    """For each card why it does not serve, or None: what is counted above, one by one."""
+    if vendor.resolve is not None:
+        meant = vendor.resolve(request, cards)
+        if isinstance(meant, Reason):
+            return [(card, meant) for card in cards]
+        request = meant
+    found: list[tuple[Card, Reason | None]] = []
+    for card in cards:
+        _, reasons = _able(vendor, (card,), request, wishes.selection(vendor.word))
+        found.append((card, next(iter(reasons), None)))
+    return found

@@ -23,12 +23,21 @@ if TYPE_CHECKING:
     Allows = Callable[[PodGrants], bool]
 
 
-class Demand(msgspec.Struct, frozen=True):
-    """What a pod asks of a node: by slot its kind and its requests, and the pod's wishes."""
+class Demand(msgspec.Struct, frozen=True, cache_hash=True):
+    """What a pod asks of a node: by slot its kind and its requests, and the pod's wishes.
+
+    Pods with equal demands are served alike, so it is the key under which answers are kept.
+    """
 
     kinds: tuple[Kind, ...]
     slots: tuple[tuple[Request, ...], ...]
     wishes: Wishes
+
+    def varies(self, grants: PodGrants) -> bool:
+        """Does it cost something else on other cards? Else its quota was settled at admission."""
+        return any(request.memory_mib is None for slot in self.slots for request in slot) or any(
+            grant.profile for slot in grants for grant in slot
+        )
 
     @property
     def words(self) -> frozenset[str]:
@@ -42,7 +51,8 @@ def on_node(
     """The cards of every container, or why the first that finds none does not.
 
     An init container is placed beside the sidecars declared before it, an app container beside
-    all sidecars and the apps before it; so no card is over its room at any time.
+    all sidecars and the apps before it; so no card is over its room at any time. Instances that
+    init containers use exist as long as the pod.
     """
     found: list[SlotGrants] = []
     beside = cards
@@ -55,8 +65,9 @@ def on_node(
                 return chosen
             taken = (*taken, *chosen)
         found.append(taken)
-        if taken and kind is not Kind.INIT and len(found) <= last:
-            held = grants_of.on_cards((Kind.APP,), (taken,))
+        lasting = taken if kind is not Kind.INIT else tuple(each for each in taken if each.profile)
+        if lasting and len(found) <= last:
+            held = grants_of.of_slot(lasting)
             beside = {word: usage.taken(each, held) for word, each in beside.items()}
     return tuple(found)
 

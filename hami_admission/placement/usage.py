@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from hami_admission.model.card import Card
-from hami_admission.model.grant import CORES, MEMORY, SLOTS, CardKey
+from hami_admission.model.grant import CORES, INSTANCES, MEMORY, SLOTS, UNIT, CardKey, of_slot
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from hami_admission.model.amounts import Amounts
     from hami_admission.model.device import Device
+    from hami_admission.model.grant import Grant
 
 Cards = tuple[Card, ...]
 
@@ -42,20 +43,45 @@ def remove(usage: NodeUsage, held: Amounts[CardKey]) -> NodeUsage:
 
 def taken(cards: Cards, held: Amounts[CardKey], times: int = 1) -> Cards:
     """The cards with ``held`` on top, ``times`` over (minus one takes it away)."""
-    touched = {uuid for uuid, _ in held}
+    by_card: dict[str, list[tuple[str, int]]] = {}
+    for (uuid, dimension), value in held.items():
+        by_card.setdefault(uuid, []).append((dimension, times * value))
     return tuple(
-        _with(card, held, times) if card.device.uuid in touched else card for card in cards
+        _with(card, by_card[card.device.uuid]) if card.device.uuid in by_card else card
+        for card in cards
     )
 
 
-def _with(card: Card, held: Amounts[CardKey], times: int) -> Card:
-    uuid = card.device.uuid
+def with_grant(card: Card, grant: Grant) -> Card:
+    """The card with one more grant on it."""
+    return taken((card,), of_slot((grant,)))[0]
+
+
+def _with(card: Card, changes: list[tuple[str, int]]) -> Card:
+    found = dict.fromkeys((SLOTS, MEMORY, CORES, INSTANCES), 0)
+    units = card.units
+    for dimension, value in changes:
+        if dimension.startswith(UNIT):
+            units = _unit(units, int(dimension[len(UNIT) :]), value)
+        else:
+            found[dimension] = value
     return Card(
         card.device,
-        card.slots + times * held[uuid, SLOTS],
-        card.memory_mib + times * held[uuid, MEMORY],
-        card.cores + times * held[uuid, CORES],
+        card.slots + found[SLOTS],
+        card.memory_mib + found[MEMORY],
+        card.cores + found[CORES],
+        units,
+        card.instances + found[INSTANCES],
     )
+
+
+def _unit(units: tuple[int, ...], number: int, change: int) -> tuple[int, ...]:
+    """One unit more or less; zeros at the end are dropped, so that nothing taken is ``()``."""
+    counts = [*units, *[0] * (number + 1 - len(units))]
+    counts[number] += change
+    while counts and not counts[-1]:
+        counts.pop()
+    return tuple(counts)
 
 
 def _scored(cards: dict[str, Cards]) -> NodeUsage:
@@ -63,9 +89,10 @@ def _scored(cards: dict[str, Cards]) -> NodeUsage:
 
 
 def node_score(cards: Iterable[Card]) -> float:
-    """10 × (slots + cores + memory used, each as a share of the node); 0 if one has no total.
+    """10 × (slots + cores + memory used, each as a share of the node).
 
     Upstream's formula (facts/scheduling.md 7.1): from 0 for an empty node to 30 for a full one.
+    What no card of the node has counts nothing.
     """
     used = [0, 0, 0]
     totals = [0, 0, 0]
@@ -77,6 +104,4 @@ def node_score(cards: Iterable[Card]) -> float:
         totals[0] += device.slots
         totals[1] += device.cores
         totals[2] += device.memory_mib
-    if not all(totals):
-        return 0.0
-    return 10 * sum(part / whole for part, whole in zip(used, totals, strict=True))
+    return 10 * sum(part / whole for part, whole in zip(used, totals, strict=True) if whole)

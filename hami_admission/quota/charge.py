@@ -33,6 +33,7 @@ def of_requests(
 
 def of_grants(kinds: Sequence[Kind], grants: PodGrants, names: Names) -> Amounts[str]:
     """The charge of what was really given, by resource name."""
+    kinds, grants = grants_of.lasting(kinds, grants)
     return grants_of.peak(
         kinds, [Amounts(_sum(_given(each, names) for each in slot)) for slot in grants]
     )
@@ -41,18 +42,20 @@ def of_grants(kinds: Sequence[Kind], grants: PodGrants, names: Names) -> Amounts
 def _asked(request: Request, names: Names, smallest: Smallest) -> dict[str, int]:
     memory = smallest(request) if request.memory_mib is None else request.memory_mib
     own = names[request.vendor]
-    return {
-        own.count: request.count,
-        own.memory: request.count * memory,
-        own.cores: request.count * request.cores,
-    }
+    amounts = (
+        (own.count, request.count),
+        (own.memory, request.count * memory),
+        (own.cores, request.count * request.cores),
+    )
+    return {name: value for name, value in amounts if name}
 
 
 def _given(grant: Grant, names: Names) -> dict[str, int]:
     own = names.get(grant.vendor)
     if own is None:
         return {}
-    return {own.count: 1, own.memory: grant.memory_mib, own.cores: grant.cores}
+    amounts = ((own.count, 1), (own.memory, grant.memory_mib), (own.cores, grant.cores))
+    return {name: value for name, value in amounts if name}
 
 
 def _sum(parts: Iterable[dict[str, int]]) -> dict[str, int]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def managed(names: Iterable[ResourceNames]) -> frozenset[str]:
     """The resource names that we count under ``limits.``; Kubernetes accepts and ignores them."""
-    return frozenset(name for each in names for name in (each.count, each.memory, each.cores))
+    return frozenset(name for each in names for name in each.counted)
 
 
 def ours(quota: Quota, names: frozenset[str]) -> Quota:

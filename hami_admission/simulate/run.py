@@ -117,7 +117,8 @@ def _bound(
     now: float,
 ) -> Outcome:
     pod, placement = booking.pod, booking.placement
-    notes = decisions.notes(booking.node, now, demand, placement.grants, cluster.vendors)
+    cards = cluster.usage()[booking.node].cards
+    notes = decisions.notes(booking.node, now, demand, placement.grants, cards, cluster.vendors)
     bound = msgspec.structs.replace(
         pod, node_name=booking.node, annotations={**pod.annotations, **notes}
     )

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
+from hami_admission.model.card import Card
+from hami_admission.model.request import Request
 from hami_admission.model.verdict import Reason
+from hami_admission.model.wishes import Selection
 
-if TYPE_CHECKING:
-    from hami_admission.model.card import Card
-    from hami_admission.model.request import Request
-    from hami_admission.model.wishes import Selection
-    from hami_admission.vendors.vendor import Check
+Check = Callable[[Card, Request, Selection], Reason | None]
+"""Why this card cannot serve at all, or None."""
 
 
 def health(card: Card, request: Request, selection: Selection) -> Reason | None:
@@ -18,9 +18,18 @@ def health(card: Card, request: Request, selection: Selection) -> Reason | None:
     return None if card.device.healthy else Reason.CARD_NOT_HEALTH
 
 
+def cordon(card: Card, request: Request, selection: Selection) -> Reason | None:
+    """A card that an operator took out of service takes no new pods."""
+    return Reason.CARD_CORDONED if card.device.cordoned else None
+
+
 def kind(card: Card, request: Request, selection: Selection) -> Reason | None:
-    """The pod's lists of card types."""
-    return None if selection.type_allowed(card.device.type) else Reason.CARD_TYPE_MISMATCH
+    """The pod's lists of card types, and the ways of sharing that it accepts."""
+    device = card.device
+    allowed = selection.modes is None or device.mode in selection.modes
+    if allowed and selection.type_allowed(device.type):
+        return None
+    return Reason.CARD_TYPE_MISMATCH
 
 
 def uuid(card: Card, request: Request, selection: Selection) -> Reason | None:
@@ -33,8 +42,13 @@ def slots(card: Card, request: Request, selection: Selection) -> Reason | None:
     return None if card.slots < card.device.slots else Reason.CARD_SLOTS_EXHAUSTED
 
 
-SELECTIVE: frozenset[Check] = frozenset((kind, uuid))
-"""Checks that nothing fails where the pod has no lists."""
+def idle(card: Card, request: Request, selection: Selection) -> Reason | None:
+    """Policy ``mutex``: only cards that nobody uses."""
+    return Reason.CARD_EXCLUSIVE_CONFLICT if selection.idle and card.slots else None
 
-COMMON: tuple[Check, ...] = (health, kind, uuid, slots)
+
+COMMON: tuple[Check, ...] = (health, cordon, kind, uuid, slots, idle)
 """In upstream's order (facts/scheduling.md 6.2), which decides the tag a card is counted under."""
+
+COMMON_OF_ANY: tuple[Check, ...] = (health, cordon, slots)
+"""Those that may fail a pod without wishes."""

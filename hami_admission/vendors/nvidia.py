@@ -5,20 +5,28 @@ from __future__ import annotations
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from hami_admission.model.names import ResourceNames
 from hami_admission.model.pod import EnvVar, from_field
-from hami_admission.model.verdict import Reason
-from hami_admission.vendors import charges, checks, inventory, parse
+from hami_admission.vendors import charges, holdings, linked, mig, parse
+from hami_admission.vendors.checks import COMMON, COMMON_OF_ANY
+from hami_admission.vendors.inventory import Inventory, registered
 from hami_admission.vendors.vendor import Keys, Reading, Vendor
-from hami_admission.wire import keys
+from hami_admission.wire import keys, registers, reservations, wishes
+from hami_admission.wire.errors import Malformed
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from hami_admission.model.card import Card
-    from hami_admission.model.grant import SlotGrants
+    from hami_admission.model.grant import Grant, PodGrants, SlotGrants
     from hami_admission.model.pod import Container
     from hami_admission.model.request import Request
-    from hami_admission.model.wishes import Selection
+    from hami_admission.model.verdict import Reason
     from hami_admission.settings import NvidiaOptions
+    from hami_admission.vendors.vendor import Assigned
+    from hami_admission.wire.nodes import NodeFacts
 
 WORD = "NVIDIA"
 
@@ -39,24 +47,22 @@ def nvidia(options: NvidiaOptions) -> Vendor:
         word=WORD,
         names=names,
         keys=Keys(
-            register=keys.NVIDIA_REGISTER,
-            to_allocate=keys.NVIDIA_TO_ALLOCATE,
-            allocated=keys.NVIDIA_ALLOCATED,
             use_type=keys.NVIDIA_USE_TYPE,
             nouse_type=keys.NVIDIA_NOUSE_TYPE,
             use_uuid=keys.NVIDIA_USE_UUID,
             nouse_uuid=keys.NVIDIA_NOUSE_UUID,
+            mode=keys.NVIDIA_MODE,
+            numa_bind=keys.NVIDIA_NUMA_BIND,
         ),
         parse=parse.reader(vendor=WORD, names=names, defaults=defaults),
-        inventory=partial(
-            inventory.registered,
-            register=keys.NVIDIA_REGISTER,
-            handshake=keys.NVIDIA_HANDSHAKE,
-            count=names.count,
-        ),
-        checks=CHECKS,
-        checks_of_any=tuple(each for each in CHECKS if each not in checks.SELECTIVE),
-        charge=charges.fluid,
+        inventory=partial(_inventory, count=names.count),
+        checks=(*COMMON, mig.known),
+        checks_of_any=(*COMMON_OF_ANY, mig.known),
+        charge=_charge,
+        repeats=mig.repeats,
+        choose=linked.choose,
+        annotate=_annotate,
+        recall=_recall,
         wanted=partial(_wanted, core_policy=options.core_policy),
         bare=partial(_bare, always=options.overwrite_env),
         owned=OWNED,
@@ -65,15 +71,51 @@ def nvidia(options: NvidiaOptions) -> Vendor:
     )
 
 
-def _shared_by_library(card: Card, request: Request, selection: Selection) -> Reason | None:
-    """A card in MIG mode is cut into instances, not shared by the library."""
-    return Reason.CARD_TYPE_MISMATCH if card.device.mode == "mig" else None
+def _inventory(facts: NodeFacts, *, count: str) -> Inventory:
+    """The registered cards, with what operators and the agent say about them beside that."""
+    found = registered(
+        facts, register=keys.NVIDIA_REGISTER, handshake=keys.NVIDIA_HANDSHAKE, count=count
+    )
+    cordoned = wishes.members(facts.annotations.get(keys.NVIDIA_CORDON, ""))
+    scores = facts.annotations.get(keys.NVIDIA_SCORES, "").strip()
+    uuids = tuple(device.uuid for device in found.devices)
+    rows = registers.decode_scores(scores, uuids) if scores and uuids else ()
+    if not (cordoned or rows):
+        return found
+    devices = tuple(
+        msgspec.structs.replace(each, position=n, cordoned=each.uuid in cordoned, links=rows)
+        for n, each in enumerate(found.devices)
+    )
+    return Inventory(devices, found.until)
+
+
+def _charge(card: Card, request: Request) -> Grant | Reason:
+    """An instance of a card in MIG mode, a share of any other."""
+    if card.device.mode == mig.MODE:
+        return mig.instance(card, request)
+    return charges.fluid(card, request)
+
+
+def _annotate(assigned: Assigned) -> dict[str, str]:
+    found = holdings.standard(
+        assigned, to_allocate=keys.NVIDIA_TO_ALLOCATE, allocated=keys.NVIDIA_ALLOCATED
+    )
+    reserved = reservations.encode(assigned.grants)
+    return {**found, keys.NVIDIA_MIG: reserved} if reserved else found
+
+
+def _recall(notes: Mapping[str, str]) -> PodGrants:
+    """Where the reservations cannot be read the cards stay taken, as cards in unknown use."""
+    found = holdings.recalled(notes, allocated=keys.NVIDIA_ALLOCATED)
+    reserved = notes.get(keys.NVIDIA_MIG, "")
+    try:
+        return reservations.decode(reserved, found) if reserved else found
+    except Malformed:
+        return found
 
 
 OWNED = (keys.NVIDIA_VISIBLE_DEVICES, keys.CUDA_MEMORY_LIMIT, keys.CUDA_CORE_LIMIT)
 """Variables that decide what a container sees or may use of a card."""
-
-CHECKS = (*checks.COMMON, _shared_by_library)
 
 
 def _wanted(slot: int, reading: Reading, *, core_policy: str) -> tuple[EnvVar, ...]:

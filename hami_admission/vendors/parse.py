@@ -30,7 +30,6 @@ MAX_MEMORY_MIB = 4 * 1024 * 1024
 
 _MIB = 1024 * 1024
 _NONE: dict[str, Quantity] = {}
-_NOTHING_ASKED = (None,) * 10
 _LONGEST = 32
 
 
@@ -51,6 +50,8 @@ def reader(
     place, which stands in messages) decides the answer. Longer texts than amounts are not kept.
     """
 
+    nothing = (None,) * (2 * len(names.all))
+
     @lru_cache(maxsize=4096)
     def known(kind: Kind, index: int, asked: _Asked) -> Reading:
         return _by_names(Container("", kind, index), vendor, names, defaults, asked)
@@ -58,7 +59,7 @@ def reader(
     def read(container: Container) -> Reading:
         limits, requests = container.limits or _NONE, container.requests or _NONE
         asked = (*map(limits.get, names.all), *map(requests.get, names.all))
-        if asked == _NOTHING_ASKED:
+        if asked == nothing:
             return NOTHING
         if any(isinstance(each, str) and len(each) > _LONGEST for each in asked):
             return _by_names(container, vendor, names, defaults, asked)

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from hami_admission.model.node import Node
-from hami_admission.model.wishes import ANY, Selection
+from hami_admission.vendors.neuron import neuron
 from hami_admission.vendors.nvidia import nvidia
 from hami_admission.vendors.vendor import NOTHING
 from hami_admission.wire.errors import Malformed
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from hami_admission.model.pod import Pod
     from hami_admission.model.request import Request
     from hami_admission.settings import Settings
-    from hami_admission.vendors.vendor import Keys, Reading, Vendor
+    from hami_admission.vendors.vendor import Reading, Vendor
     from hami_admission.wire.nodes import NodeFacts
 
 Vendors = tuple["Vendor", ...]
@@ -27,7 +27,7 @@ PodRequests = tuple[tuple["Request", ...], ...]
 
 def build(settings: Settings) -> Vendors:
     """All families, in the order in which their changes and cards are listed."""
-    return (nvidia(settings.nvidia),)
+    return (nvidia(settings.nvidia), neuron(settings.awsneuron))
 
 
 def by_word(vendors: Vendors, word: str) -> Vendor:
@@ -71,26 +71,3 @@ def node(vendors: Vendors, facts: NodeFacts) -> Node:
             devices[vendor.word] = found.devices
             until = min(until, found.until)
     return Node(facts.name, devices, mistakes, until)
-
-
-def selection(keys: Keys, annotations: dict[str, str]) -> Selection:
-    """The pod's lists of types and uuids for one family; ANY when it has none."""
-    if annotations.keys().isdisjoint((
-        keys.use_type,
-        keys.nouse_type,
-        keys.use_uuid,
-        keys.nouse_uuid,
-    )):
-        return ANY
-    types = annotations.get(keys.use_type, "")
-    uuids = annotations.get(keys.use_uuid, "")
-    return Selection(
-        types=tuple(part.lower() for part in _members(types)) if types.strip() else None,
-        not_types=tuple(part.lower() for part in _members(annotations.get(keys.nouse_type, ""))),
-        uuids=frozenset(_members(uuids)) if uuids.strip() else None,
-        not_uuids=frozenset(_members(annotations.get(keys.nouse_uuid, ""))),
-    )
-
-
-def _members(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",") if part.strip()]

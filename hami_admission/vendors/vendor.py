@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from hami_admission.model.card import Card
-from hami_admission.model.grant import Grant, SlotGrants
+from hami_admission.model.device import Device
+from hami_admission.model.grant import Grant, PodGrants, SlotGrants
 from hami_admission.model.request import Request
 from hami_admission.model.verdict import Objection, Reason
-from hami_admission.model.wishes import Selection
+from hami_admission.model.wishes import Wishes
+from hami_admission.vendors.checks import COMMON, COMMON_OF_ANY, Check
 
 if TYPE_CHECKING:
     from hami_admission.model.names import ResourceNames
@@ -22,15 +24,19 @@ if TYPE_CHECKING:
 
 
 class Keys(msgspec.Struct, frozen=True, kw_only=True):
-    """The annotations of this family: on nodes, written by us on pods, written by users on pods."""
+    """The annotations in which users of this family choose cards; empty where there is no such."""
 
-    register: str
-    to_allocate: str
-    allocated: str
-    use_type: str
-    nouse_type: str
-    use_uuid: str
-    nouse_uuid: str
+    use_type: str = ""
+    nouse_type: str = ""
+    use_uuid: str = ""
+    nouse_uuid: str = ""
+    mode: str = ""
+    numa_bind: str = ""
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        """Those that there are."""
+        return tuple(filter(None, msgspec.structs.astuple(self)))
 
 
 class Reading(msgspec.Struct, frozen=True):
@@ -49,22 +55,65 @@ class Reading(msgspec.Struct, frozen=True):
 
 NOTHING = Reading()
 
-Check = Callable[[Card, Request, Selection], Reason | None]
-"""Why this card cannot serve at all, or None."""
+
+def no_environment(slot: int, reading: Reading) -> tuple[EnvVar, ...]:
+    """For families whose node side sets the environment."""
+    return ()
+
+
+def no_company(container: Container) -> tuple[EnvVar, ...]:
+    """For families that a container without a request cannot see."""
+    return ()
+
+
+def nothing_late(request: Request, grants: SlotGrants) -> dict[str, str]:
+    """For families that need nothing from the placement in the environment."""
+    return {}
+
 
 Charge = Callable[[Card, Request], Grant | Reason]
 """What one unit of the request takes of this card, or why it has not that much."""
+
+Able = tuple[Card, Grant]
+"""A card that may serve and what it would give; in the state in which it would give it."""
+
+Choose = Callable[[Sequence[Able], int, Wishes], Sequence[Able] | Reason]
+"""Which n of the candidates, best first by policy; or why no n of them go together.
+
+There are n candidates at least.
+"""
+
+Resolve = Callable[[Request, Sequence[Card]], Request | Reason]
+"""What a request means on the cards of one node, where that depends on the cards."""
+
+
+class Assigned(msgspec.Struct, frozen=True):
+    """What a pod got of this family, for those who read its annotations.
+
+    ``requests`` and ``grants`` are by slot, ``devices`` by uuid; ``now`` is a unix second.
+    """
+
+    node: str
+    now: float
+    requests: tuple[tuple[Request, ...], ...]
+    grants: PodGrants
+    devices: Mapping[str, Device]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vendor:
     """One accelerator family: everything that is different about it.
 
-    ``wanted`` gives the environment that a container with a request must have (by slot), ``bare``
-    what one without must have beside it; ``owned`` are the beginnings of names that users
-    cannot set.
-    ``checks_of_any`` are those of ``checks`` that matter to a pod without lists of cards.
-    ``late`` gives the values that only the placement knows, by environment name.
+    On nodes: ``inventory`` finds the cards, ``resolve`` says what a request means there (None: what
+    it says), ``checks`` which cards may serve at all (``checks_of_any`` are those that matter to a
+    pod without wishes), ``charge`` what one costs, ``repeats`` whether one request may take this
+    card again, ``choose`` which of the candidates go together (None: the first).
+
+    On pods: ``parse`` reads what a container asks, ``wanted`` gives the environment that a
+    container with a request must have (by slot), ``bare`` what one without must have beside it;
+    ``owned`` are the beginnings of names that users cannot set. ``late`` gives the values that
+    only the placement knows, by environment name; ``annotate`` and ``recall`` write and read what
+    the pod holds.
     """
 
     word: str
@@ -72,11 +121,16 @@ class Vendor:
     keys: Keys
     parse: Callable[[Container], Reading]
     inventory: Callable[[NodeFacts], Inventory]
-    checks: tuple[Check, ...]
-    checks_of_any: tuple[Check, ...]
     charge: Charge
-    wanted: Callable[[int, Reading], tuple[EnvVar, ...]]
-    bare: Callable[[Container], tuple[EnvVar, ...]]
-    owned: tuple[str, ...]
-    late: Callable[[Request, SlotGrants], dict[str, str]]
+    annotate: Callable[[Assigned], dict[str, str]]
+    recall: Callable[[Mapping[str, str]], PodGrants]
+    checks: tuple[Check, ...] = COMMON
+    checks_of_any: tuple[Check, ...] = COMMON_OF_ANY
+    resolve: Resolve | None = None
+    repeats: Callable[[Card], bool] | None = None
+    choose: Choose | None = None
+    wanted: Callable[[int, Reading], tuple[EnvVar, ...]] = no_environment
+    bare: Callable[[Container], tuple[EnvVar, ...]] = no_company
+    owned: tuple[str, ...] = ()
+    late: Callable[[Request, SlotGrants], dict[str, str]] = nothing_late
     runtime_class: str = ""

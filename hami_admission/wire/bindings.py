@@ -6,40 +6,24 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from hami_admission.wire import grants as wire_grants
 from hami_admission.wire import keys
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from hami_admission.model.grant import PodGrants
+    from collections.abc import Mapping
 
 
-def notes(
-    node: str,
-    now: float,
-    allocations: Mapping[tuple[str, str], PodGrants],
-    late: Sequence[Mapping[str, str]],
-) -> dict[str, str]:
-    """What the pod gets: upstream's keys (facts/scheduling.md 11.1), and its late environment.
+def notes(node: str, now: float) -> dict[str, str]:
+    """What every placed pod gets: upstream's keys (facts/scheduling.md 11.1).
 
-    ``allocations`` are the grants under each family's two keys (to-allocate, allocated); ``late``
-    the environment values by slot. The phase is ``success`` at once: nothing is looked up or
-    patched on the node any more.
+    The phase is ``success`` at once: nothing is looked up or patched on the node any more.
     """
     seconds = str(int(now))
-    found = {
+    return {
         keys.ASSIGNED_NODE: node,
         keys.ASSIGNED_TIME: seconds,
         keys.BIND_TIME: seconds,
         keys.BIND_PHASE: keys.BIND_PHASE_SUCCESS,
     }
-    for (to_allocate, allocated), grants in allocations.items():
-        found[to_allocate] = found[allocated] = wire_grants.encode(grants)
-    for slot, values in enumerate(late):
-        for name, value in values.items():
-            found[keys.env_annotation(slot, name)] = value
-    return found
 
 
 def encode(*, namespace: str, name: str, uid: str, node: str, carried: Mapping[str, str]) -> bytes:

@@ -1,7 +1,7 @@
 """Every annotation, label and environment name that we share with others, once.
 
 Names of upstream are kept where they exist (facts/scheduling.md 11); those under ``hami.io/env-``,
-``hami.io/quota-holds`` are ours (design.md 13).
+``hami.io/quota-holds``, ``hami.io/wake`` and ``hami.io/gpu-topology`` are ours (design.md 13).
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ OPT_OUT_LABEL = "hami.io/webhook"
 OPT_OUT_VALUE = "ignore"
 NODE_POLICY = "hami.io/node-scheduler-policy"
 CARD_POLICY = "hami.io/gpu-scheduler-policy"
+WEIGHTS = "hami.io/device-scoring-weights"
+TOPOLOGY = "hami.io/gpu-topology"
 
 # Annotations that the Binding carries.
 ASSIGNED_NODE = "hami.io/vgpu-node"
@@ -23,6 +25,11 @@ ENV_PREFIX = "hami.io/env-"
 # NVIDIA.
 NVIDIA_REGISTER = "hami.io/node-nvidia-register"
 NVIDIA_HANDSHAKE = "hami.io/node-handshake"
+NVIDIA_SCORES = "hami.io/node-nvidia-score"
+NVIDIA_CORDON = "hami.io/device-cordon"
+NVIDIA_MIG = "hami.io/vgpu-mig-allocations"
+NVIDIA_MODE = "nvidia.com/vgpu-mode"
+NVIDIA_NUMA_BIND = "nvidia.com/numa-bind"
 NVIDIA_TO_ALLOCATE = "hami.io/vgpu-devices-to-allocate"
 NVIDIA_ALLOCATED = "hami.io/vgpu-devices-allocated"
 NVIDIA_USE_TYPE = "nvidia.com/use-gputype"
@@ -35,6 +42,20 @@ CUDA_CORE_LIMIT = "CUDA_DEVICE_SM_LIMIT"
 CUDA_TASK_PRIORITY = "CUDA_TASK_PRIORITY"
 CORE_POLICY = "GPU_CORE_UTILIZATION_POLICY"
 
+# AWS Neuron; those in capitals are read by AWS's own tools.
+NEURON_ALLOCATED = "hami.io/aws-neuron-devices-allocated"
+NEURON_USE_UUID = "aws.amazon.com/use-neuron-uuid"
+NEURON_NOUSE_UUID = "aws.amazon.com/nouse-neuron-uuid"
+NEURON_IDS = "AWS_NEURON_IDS"
+NEURON_RESOURCE_TYPE = "NEURON_RESOURCE_TYPE"
+NEURON_ALLOC_TIME = "NEURON_ALLOC_TIME"
+NEURON_DONE = "NEURON_ALLOCATED"
+NEURON_NODE = "aws.amazon.com/predicate-node"
+INSTANCE_TYPE_LABEL = "node.kubernetes.io/instance-type"
+
+# Nodes.
+WAKE = "hami.io/wake"
+
 # ResourceQuota.
 QUOTA_HOLDS = "hami.io/quota-holds"
 QUOTA_PREFIX = "limits."
@@ -43,6 +64,10 @@ RESERVED_PREFIXES = (
     ENV_PREFIX,
     "hami.io/vgpu-",
     "hami.io/bind-",
+    "hami.io/aws-neuron-",
+    "AWS_NEURON_",
+    "NEURON_",
+    NEURON_NODE,
 )
 """Annotations of a pod that only the Binding brings; nobody may create a pod with them."""
 

@@ -1,4 +1,4 @@
-"""Node JSON: name, annotations and allocatable amounts, from which vendors read their cards."""
+"""Node JSON: name, annotations, labels and amounts, from which vendors read their cards."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from hami_admission.wire.errors import Malformed
 class _Metadata(msgspec.Struct, frozen=True):
     name: str = ""
     annotations: dict[str, str] | None = None
+    labels: dict[str, str] | None = None
 
 
 class _Status(msgspec.Struct, frozen=True):
     allocatable: dict[str, Quantity] | None = None
+    capacity: dict[str, Quantity] | None = None
 
 
 class WireNode(msgspec.Struct, frozen=True):
@@ -30,6 +32,8 @@ class NodeFacts(msgspec.Struct, frozen=True):
     name: str
     annotations: dict[str, str] = {}
     allocatable: dict[str, Quantity] | None = None
+    capacity: dict[str, Quantity] | None = None
+    labels: dict[str, str] = {}
 
 
 _DECODER = msgspec.json.Decoder(WireNode)
@@ -47,4 +51,6 @@ def decode(body: bytes | msgspec.Raw) -> NodeFacts:
         wire.metadata.name,
         wire.metadata.annotations or {},
         wire.status.allocatable if wire.status else None,
+        wire.status.capacity if wire.status else None,
+        wire.metadata.labels or {},
     )

@@ -6,15 +6,38 @@ Newer agents write a JSON array whose zero and false values are absent; older on
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import msgspec
 
-from hami_admission.model.device import Device
+from hami_admission.model.device import Device, Profile, Rows
 from hami_admission.wire.errors import Malformed
 
 MAX_CARDS = 256
 """Cards of one vendor on one node; more is taken for a damaged annotation."""
 
+MAX_SCORE = 10_000
+"""Pair score; 18 NVLinks and the closest PCIe path make 1,860."""
+
+MAX_UNITS = 64
+"""Units of a card that an instance may lie on; the largest known have eight."""
+
 DEFAULT_MODE = "hami-core"
+
+
+class _Place(msgspec.Struct):
+    start: int
+    size: int
+
+
+class _Profile(msgspec.Struct, omit_defaults=True, rename="camel"):
+    """One MIG profile, with upstream's key names (facts/devices.md 3.1)."""
+
+    name: str
+    memory_mib: int = msgspec.field(name="memoryMB", default=0)
+    core: int = 0
+    slice_count: int = 0
+    placements: tuple[_Place, ...] = ()
 
 
 class _Card(msgspec.Struct, omit_defaults=True):
@@ -29,8 +52,17 @@ class _Card(msgspec.Struct, omit_defaults=True):
     numa: int = 0
     mode: str = ""
     health: bool = False
+    profiles: tuple[_Profile, ...] = msgspec.field(name="migProfiles", default=())
 
 
+class _Pairs(msgspec.Struct):
+    """One element of the pair scores (facts/scheduling.md 8.1)."""
+
+    uuid: str
+    score: dict[str, int] = {}
+
+
+_PAIRS = msgspec.json.Decoder(list[_Pairs])
 _DECODER = msgspec.json.Decoder(list[_Card])
 
 
@@ -39,8 +71,12 @@ def encode(devices: tuple[Device, ...]) -> str:
     return msgspec.json.encode([_to_wire(device) for device in devices]).decode()
 
 
+@lru_cache(maxsize=8192)
 def decode(text: str) -> tuple[Device, ...]:
-    """The cards in either form, sorted by index then id; raises Malformed."""
+    """The cards in either form, sorted by index then id; raises Malformed.
+
+    Nodes report themselves again and again, mostly unchanged: what was read is kept.
+    """
     form = text.strip()
     cards = _from_json(form) if form.startswith("[") else _from_text(form)
     if len(cards) > MAX_CARDS:
@@ -48,6 +84,40 @@ def decode(text: str) -> tuple[Device, ...]:
     if len({card.uuid for card in cards}) != len(cards):
         raise Malformed("register annotation: the same card id twice")
     return tuple(sorted(cards, key=lambda card: (card.index, card.uuid)))
+
+
+@lru_cache(maxsize=8192)
+def decode_scores(text: str, uuids: tuple[str, ...]) -> Rows:
+    """The pair scores of these cards by position; what is missing or beyond bounds counts 0.
+
+    Where the two directions differ the lower one counts. Raises Malformed.
+    """
+    try:
+        found = {each.uuid: each.score for each in _PAIRS.decode(text)}
+    except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
+        raise Malformed(f"score annotation: {error}") from error
+    none: dict[str, int] = {}
+    rows = [[found.get(one, none).get(other, 0) for other in uuids] for one in uuids]
+    return _same(
+        tuple(
+            tuple(max(min(rows[a][b], rows[b][a], MAX_SCORE), 0) for b in range(len(uuids)))
+            for a in range(len(uuids))
+        )
+    )
+
+
+def encode_scores(uuids: tuple[str, ...], rows: Rows) -> str:
+    """The annotation of these pair scores."""
+    return msgspec.json.encode([
+        _Pairs(one, {other: rows[a][b] for b, other in enumerate(uuids) if a != b})
+        for a, one in enumerate(uuids)
+    ]).decode()
+
+
+@lru_cache(maxsize=256)
+def _same(rows: Rows) -> Rows:
+    """One value for all nodes that are wired alike."""
+    return rows
 
 
 def _from_json(text: str) -> list[Device]:
@@ -82,6 +152,7 @@ def _to_device(card: _Card) -> Device:
         raise Malformed("register annotation: a card without an id")
     if min(card.index, card.count, card.devmem, card.devcore) < 0:
         raise Malformed(f"register annotation: card {card.id[:80]!r} has a negative number")
+    profiles = tuple(_to_profile(card.id, each) for each in card.profiles)
     return Device(
         uuid=card.id,
         index=card.index,
@@ -92,7 +163,24 @@ def _to_device(card: _Card) -> Device:
         numa=card.numa,
         mode=card.mode or DEFAULT_MODE,
         healthy=card.health,
+        units=max((start + size for each in profiles for start, size in each.places), default=0),
+        profiles=profiles,
     )
+
+
+def _to_profile(card: str, wire: _Profile) -> Profile:
+    places = tuple((place.start, place.size) for place in wire.placements)
+    if min(wire.memory_mib, wire.core, wire.slice_count) < 0 or any(
+        start < 0 or size < 1 or start + size > MAX_UNITS for start, size in places
+    ):
+        raise Malformed(f"register annotation: card {card[:80]!r}: MIG profile {wire.name[:80]!r}")
+    return _known(Profile(wire.name, wire.memory_mib, wire.core, wire.slice_count, places))
+
+
+@lru_cache(maxsize=1024)
+def _known(profile: Profile) -> Profile:
+    """One value for all cards of a model."""
+    return profile
 
 
 def _to_wire(device: Device) -> _Card:
@@ -106,4 +194,14 @@ def _to_wire(device: Device) -> _Card:
         numa=device.numa,
         mode=device.mode,
         health=device.healthy,
+        profiles=tuple(
+            _Profile(
+                each.name,
+                each.memory_mib,
+                each.cores,
+                each.slices,
+                tuple(_Place(start, size) for start, size in each.places),
+            )
+            for each in device.profiles
+        ),
     )

@@ -183,11 +183,42 @@ def test_what_the_user_set_of_ours_is_overruled_with_a_warning() -> None:
     assert told == [f"spec.containers[0].env[{index}]" for index in (0, 2, 3)]
 
 
-def test_unknown_policies_are_warned_of_with_the_allowed_values() -> None:
-    notes = {keys.NODE_POLICY: "best", keys.CARD_POLICY: "spread"}
-    (warning,) = decide(gpu_pod(annotations=notes)).warnings
-    assert "'best' is not known" in warning
-    assert "binpack, spread" in warning
+UNREADABLE = {
+    keys.NODE_POLICY: ("best", "allowed: binpack, spread"),
+    keys.CARD_POLICY: (
+        "spread,best",
+        "allowed: binpack, spread, numa, mutex, topology-aware, or several",
+    ),
+    keys.WEIGHTS: ("memory=1", "write slot=1,core=1,memory=3: all three"),
+    keys.TOPOLOGY: ("hard", "allowed: preferred, required"),
+    keys.NVIDIA_NUMA_BIND: ("yes", "allowed: true, false"),
+    keys.NVIDIA_MODE: ("mig-parted", "allowed: hami-core, mig, mps"),
+    keys.NVIDIA_USE_TYPE: (", ,", "a list of commas names no card"),
+    keys.NVIDIA_USE_UUID: (",", "a list of commas names no card"),
+}
+
+
+@pytest.mark.parametrize("name", UNREADABLE)
+def test_wishes_that_cannot_be_read_are_refused_with_what_is_allowed(name: str) -> None:
+    value, advice = UNREADABLE[name]
+    (objection,) = decide(gpu_pod(annotations={name: value})).objections
+    assert (objection.field, objection.value) == (f"metadata.annotations[{name}]", repr(value))
+    assert objection.advice.startswith(advice)
+    assert decide(gpu_pod(annotations={name: ""})).objections == () or name in {
+        keys.NODE_POLICY,
+        keys.CARD_POLICY,
+        keys.WEIGHTS,
+        keys.TOPOLOGY,
+        keys.NVIDIA_NUMA_BIND,
+    }
+
+
+def test_wishes_of_another_family_are_not_read() -> None:
+    document = build.pod_json(
+        build.container(limits={"aws.amazon.com/neuron": 1}),
+        annotations={keys.NVIDIA_MODE: "anything"},
+    )
+    assert decide(document).objections == ()
 
 
 def test_undone_names_what_is_not_as_we_left_it() -> None:

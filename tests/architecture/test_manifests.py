@@ -9,18 +9,12 @@ import yaml
 
 from hami_admission.control import app
 from hami_admission.settings import Settings
+from hami_admission.vendors import table
 from hami_admission.wire import keys
 
 FOLDER = Path(__file__).parents[2] / "webhooks"
 SETTINGS = Settings()
-OPTIONS = SETTINGS.nvidia
-NAMES = (
-    OPTIONS.resource_count_name,
-    OPTIONS.resource_memory_name,
-    OPTIONS.resource_percent_name,
-    OPTIONS.resource_cores_name,
-    OPTIONS.resource_priority_name,
-)
+NAMES = [name for vendor in table.build(SETTINGS) for name in vendor.names.all]
 
 
 def documents(name: str) -> list[dict[str, Any]]:
@@ -81,7 +75,7 @@ def test_kube_scheduler_sees_all_nodes_and_leaves_our_resources_to_us() -> None:
     (profile,) = config["profiles"]
     assert profile["schedulerName"] == SETTINGS.scheduler_name
     (extender,) = config["extenders"]
-    assert [each["name"] for each in extender["managedResources"]] == list(NAMES)
+    assert [each["name"] for each in extender["managedResources"]] == NAMES
     assert all(each["ignoredByScheduler"] for each in extender["managedResources"])
     assert extender["nodeCacheCapable"]
     verbs = (extender["filterVerb"], extender["prioritizeVerb"], extender["bindVerb"])

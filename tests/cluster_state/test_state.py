@@ -67,7 +67,9 @@ def test_the_best_node_is_booked_moved_and_given_back() -> None:
     made.apply(events.PodSeen(a_pod("other", node="b", grants="GPU-b-1,NVIDIA,10,0:;")), 0)
     first = booked(made, a_pod(), "a", "b")
     assert first is not None
-    assert (first.node, first.scores) == ("b", {"a": 0, "b": 10})
+    assert first.node == "b"
+    assert made.priorities("u", ["a", "b", "c"]) == {"a": 0, "b": 10, "c": 0}
+    assert made.priorities("never asked", ["a", "b"]) == {"a": 0, "b": 0}
     moved = made.book(a_pod(), "a", 0)
     assert not isinstance(moved, str)
     assert moved.node == "a"
@@ -76,6 +78,20 @@ def test_the_best_node_is_booked_moved_and_given_back() -> None:
     made.bookings.release("u")
     made.bookings.release("u")
     assert taken(made) == {"GPU-b-1": (1, 10, 0)}
+
+
+def test_a_booked_card_that_vanished_is_found_anew() -> None:
+    made = cluster("a")
+    first = booked(made, a_pod(), "a")
+    assert first is not None
+    assert first.placement.grants[0][0].uuid == "GPU-a-0"
+    rest = (build.device(1, node="a"),)
+    made.apply(events.NodeSeen(build.facts("a", devices=rest)), 0)
+    again = made.book(a_pod(), "a", 0)
+    assert not isinstance(again, str)
+    assert again.placement.grants[0][0].uuid == "GPU-a-1"
+    made.apply(events.NodeSeen(build.facts("a", 0)), 0)
+    assert made.book(a_pod(), "a", 0) == "node unregistered"
 
 
 def test_a_booking_that_cannot_be_moved_says_why() -> None:

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from hypothesis import given
+import msgspec
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hami_admission.cluster import events
 from hami_admission.cluster.state import Cluster
+from hami_admission.cluster.tables import Tables
 from hami_admission.placement import decision
 from hami_admission.settings import Settings
+from hami_admission.wire import quotas
 from tests import build
 
 if TYPE_CHECKING:
@@ -35,10 +38,11 @@ def bound(cluster: Cluster, uid: str) -> Pod | None:
     """The pod as the Binding of its booking would leave it."""
     booking = cluster.bookings.get(uid)
     demand = cluster.demand(pending(uid))
-    if booking is None or demand is None:
+    if booking is None or demand is None or booking.node not in cluster.usage():
         return None
     grants = booking.placement.grants
-    notes = decision.notes(booking.node, 0, demand, grants, cluster.vendors)
+    cards = cluster.usage()[booking.node].cards
+    notes = decision.notes(booking.node, 0, demand, grants, cards, cluster.vendors)
     document = {"nodeName": booking.node, "annotations": notes}
     shape = SHAPES[ord(uid) % len(SHAPES)]
     init = (build.container("i", build.gpu(1, memory=50000)),) if ord(uid) % 2 else ()
@@ -134,3 +138,73 @@ def test_the_order_of_events_does_not_matter(told: list[tuple[str, str]], random
     for each in mixed:
         second.apply(each, 0)
     assert first.usage() == second.usage()
+
+
+WISHES: tuple[dict[str, str], ...] = (
+    {},
+    {"hami.io/node-scheduler-policy": "spread", "hami.io/gpu-scheduler-policy": "binpack"},
+    {"nvidia.com/nouse-gpuuuid": "GPU-a-0,GPU-c-1"},
+    {"nvidia.com/numa-bind": "true"},
+    {"hami.io/gpu-scheduler-policy": "topology-aware"},
+)
+MANY = ("a", "b", "c", "d")
+asked = st.tuples(
+    st.just("ask"), st.sampled_from("pqrs"), st.sampled_from(SHAPES), st.sampled_from(WISHES)
+)
+held = st.tuples(st.just("held"), st.sampled_from("xyz"), st.sampled_from(MANY), st.integers(0, 2))
+ended = st.tuples(st.just("end"), st.sampled_from("pqrsxyz"), st.none(), st.none())
+nodes = st.tuples(
+    st.just("node"),
+    st.sampled_from(MANY),
+    st.integers(0, 3),
+    st.fixed_dictionaries({
+        "healthy": st.booleans(), "cordoned": st.booleans(), "numa": st.integers(0, 1),
+        "memory_mib": st.sampled_from((40000, 80000)),
+    }),
+)  # fmt: skip
+gone = st.tuples(st.just("gone"), st.sampled_from(MANY), st.none(), st.none())
+quota = st.tuples(
+    st.just("quota"), st.integers(0, 90000), st.integers(0, 200), st.integers(0, 4)
+)  # fmt: skip
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(asked | asked | held | ended | nodes | gone | quota, max_size=30))
+def test_a_kept_answer_is_the_fresh_answer(steps: list[Any]) -> None:
+    cluster = Cluster(Settings())
+    for name in MANY:
+        cluster.apply(events.NodeSeen(build.facts(name, 2)), 0)
+    for now, (verb, subject, first, second) in enumerate(steps):
+        if verb == "ask":
+            document = build.pod(
+                build.container(limits=first), uid=subject, name=subject, annotations=second
+            )
+            same_twice(cluster, document, now)
+        elif verb == "held":
+            grants = f"GPU-{first}-{second},NVIDIA,20000,10:;"
+            notes = {"hami.io/vgpu-devices-allocated": grants}
+            container = build.container(limits=build.gpu(1, memory=20000))
+            pod = build.pod(container, uid=subject, nodeName=first, annotations=notes)
+            cluster.apply(events.PodSeen(pod), now)
+        elif verb == "end":
+            cluster.apply(events.PodGone(subject), now)
+        elif verb == "node":
+            cluster.apply(events.NodeSeen(build.facts(subject, first, **second)), now)
+        elif verb == "gone":
+            cluster.apply(events.NodeGone(subject), now)
+        else:
+            body = build.quota_json(version=str(now), gpumem=subject, gpucores=first, gpu=second)
+            seen = quotas.decode(msgspec.json.encode(body))
+            cluster.apply(events.QuotaSeen(seen), now)
+
+
+def same_twice(cluster: Cluster, pod: Pod, now: float) -> None:
+    """Ask with what is kept, then with nothing kept."""
+    demand = cluster.demand(pod)
+    assert demand is not None
+    answer = cluster.plan(pod, demand, MANY, now)
+    kept, cluster.tables = cluster.tables, Tables(cluster.vendors)
+    assert cluster.plan(pod, demand, MANY, now) == answer
+    cluster.tables = kept
+    assert set(answer.fits) | set(answer.unfit) == set(MANY)
+    assert not set(answer.fits) & set(answer.unfit)

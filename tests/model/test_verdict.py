@@ -20,9 +20,13 @@ def test_reasons_are_counted_and_sorted_by_their_text() -> None:
 
 
 def test_upstreams_tags_are_spelled_as_upstream_spells_them() -> None:
-    """Facts 6.2: dashboards and users search for them."""
+    """Facts 12.2: dashboards and users search for them. TopologyNotFit alone is ours."""
     assert {reason.value for reason in Reason} == {
         "CardNotHealth",
+        "CardCordoned",
+        "CardMigTopologyInfeasible",
+        "NumaNotFit",
+        "TopologyNotFit",
         "CardTypeMismatch",
         "CardUuidMismatch",
         "CardTimeSlicingExhausted",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hami_admission.model.wishes import Selection
+from hami_admission.model.wishes import ANY, Selection, Wishes
 
 A100 = "NVIDIA A100-SXM4-40GB"
 
@@ -45,3 +45,10 @@ def test_types(sentence: str) -> None:
 def test_uuids(sentence: str) -> None:
     selection, allowed = UUIDS[sentence]
     assert selection.uuid_allowed("GPU-a") is allowed
+
+
+def test_each_family_has_its_own_selection() -> None:
+    chosen = Selection(types=("a100",))
+    wishes = Wishes("binpack", ("spread",), (("NVIDIA", chosen),))
+    assert wishes.selection("NVIDIA") is chosen
+    assert wishes.selection("DCU") is ANY

@@ -9,9 +9,10 @@ import pytest
 from hami_admission.model.amounts import Amounts
 from hami_admission.model.card import Card
 from hami_admission.model.grant import CORES, MEMORY, SLOTS, Grant, PodGrants
-from hami_admission.model.request import Request
-from hami_admission.model.verdict import NODE_UNREGISTERED, Reason, Unfit
+from hami_admission.model.verdict import Reason, Unfit
+from hami_admission.model.wishes import EVEN, Weights
 from hami_admission.placement import decision, order, place, usage, wishes
+from hami_admission.placement import fit as fit_of
 from hami_admission.placement import pod as pods
 from hami_admission.settings import Settings
 from hami_admission.vendors import table
@@ -27,6 +28,10 @@ def demand(document: dict[str, Any]) -> pods.Demand:
     pod = build.noun(document)
     requests = table.requests(table.read(VENDORS, pod))
     return pods.Demand(pod.kinds, requests, wishes.of(pod.annotations, (WORD,), VENDORS, SETTINGS))
+
+
+LINKED = ((0, 110, 10), (110, 0, 10), (10, 10, 0))
+"""Cards 0 and 1 have an NVLink."""
 
 
 def one(annotations: dict[str, str] | None = None, **amounts: Any) -> pods.Demand:
@@ -58,9 +63,27 @@ REASONS: dict[Reason, tuple[pods.Demand, tuple[Card, ...], str]] = {
     Reason.CARD_INSUFFICIENT_CORE: (one(memory=1, cores=60), (card(taken=(1, 0, 50)),), "1/1"),
     Reason.CARD_EXCLUSIVE_CONFLICT: (one(memory=1, cores=100), (card(taken=(1, 9, 0)),), "1/1"),
     Reason.CARD_CORES_EXHAUSTED: (one(memory=1), (card(taken=(1, 9, 100)),), "1/1"),
+    Reason.CARD_CORDONED: (one(memory=1), (card(cordoned=True),), "1/1"),
+    Reason.CARD_MIG_INFEASIBLE: (one(memory=1), (card(mode="mig"),), "1/1"),
+    Reason.NUMA_NOT_FIT: (
+        one({"nvidia.com/numa-bind": "true"}, count=2, memory=1), (card(), card(1, numa=1)), "2/2",
+    ),
+    Reason.TOPOLOGY_NOT_FIT: (
+        one({"hami.io/gpu-topology": "required"}, count=2, memory=1),
+        tuple(card(n, links=LINKED, position=n, healthy=n != 1) for n in range(3)), "2/3",
+    ),
     Reason.NODE_INSUFFICIENT_DEVICE: (one(count=3, memory=1), (card(), card(1)), "2/2"),
     Reason.ALLOCATED_TOO_FEW: (one(count=2, memory=1), (card(), card(1, healthy=False)), "1/2"),
 }  # fmt: skip
+
+
+SETS = {
+    Reason.NUMA_NOT_FIT,
+    Reason.TOPOLOGY_NOT_FIT,
+    Reason.NODE_INSUFFICIENT_DEVICE,
+    Reason.ALLOCATED_TOO_FEW,
+}
+"""Reasons of a node's cards together; each of them alone would do."""
 
 
 @pytest.mark.parametrize("reason", REASONS)
@@ -75,8 +98,13 @@ def test_the_table_has_every_reason_but_the_quotas() -> None:
     assert set(Reason) - set(REASONS) == {Reason.QUOTA_NOT_FIT}
 
 
-def test_a_card_in_mig_mode_is_not_shared_by_the_library() -> None:
-    assert str(fit(one(memory=1), card(mode="mig"))) == "1/1 CardTypeMismatch"
+@pytest.mark.parametrize("reason", set(REASONS) - SETS)
+def test_the_same_is_said_of_each_card(reason: Reason) -> None:
+    asked, cards, count = REASONS[reason]
+    ((request,),) = asked.slots
+    found = fit_of.each_card(VENDORS[0], cards, request, asked.wishes)
+    assert [each for each, _ in found] == list(cards)
+    assert f"{sum(why is reason for _, why in found)}/{len(cards)}" == count
 
 
 def test_reasons_are_sorted_and_counted_by_card() -> None:
@@ -115,10 +143,19 @@ def test_order_of_cards_ties_by_index(policy: str) -> None:
 def test_scores_of_the_facts() -> None:
     """Facts/scheduling.md 23: with the request counted; and the node before the pod."""
     used = card(0, taken=(2, 8000, 30))
-    assert order.score(used, Request(WORD, 1, 3000, 100, 20)) == pytest.approx(10.685546875)
+    grant = Grant("GPU-n-0", WORD, 3000, 20)
+    assert order.score(used, grant, EVEN) == pytest.approx(10.685546875)
+    assert order.score(used, grant, Weights(slot=0, core=0, memory=2)) == pytest.approx(
+        20 * 11000 / 40960
+    )
     assert usage.node_score((used, card(1))) == pytest.approx(3.4765625)
-    nothing = card(0, memory_mib=0)
-    assert order.score(nothing, Request(WORD, 1, 1, 100, 0)) == usage.node_score([nothing]) == 0
+
+
+def test_what_a_card_does_not_have_counts_nothing() -> None:
+    """A family without memory is scored by what it has."""
+    nothing = card(0, taken=(5, 0, 0), memory_mib=0, cores=0)
+    assert order.score(nothing, Grant("GPU-n-0", WORD, 0, 0), EVEN) == pytest.approx(6)
+    assert usage.node_score([nothing]) == pytest.approx(5)
 
 
 def test_init_containers_use_the_room_that_apps_use_later() -> None:
@@ -140,22 +177,25 @@ def test_usage_adds_and_takes_away() -> None:
     assert usage.add(node, Amounts({("GPU-gone", SLOTS): 1})) == node
 
 
-def nodes(*scores: float) -> place.Plan:
-    return place.Plan({f"n{i}": place.Placement((), s) for i, s in enumerate(scores)}, {})
+def priorities(policy: str, *scores: float, first: str | None = None) -> dict[str, int]:
+    """What nodes n0, n1 … of these scores get."""
+    ranks = {f"n{i}": place.rank(f"n{i}", score, policy) for i, score in enumerate(scores)}
+    return place.priorities(ranks, [*ranks, "unknown"], first)
 
 
-def test_the_best_node_and_its_priority() -> None:
-    plan = nodes(3.0, 10.0, 10.0, 0.5)
-    assert (place.best(plan, "binpack"), place.best(plan, "spread")) == ("n1", "n3")
-    assert place.priorities(plan, "binpack") == {"n0": 2, "n1": 10, "n2": 9, "n3": 0}
-    assert place.priorities(plan, "spread") == {"n0": 6, "n1": 0, "n2": 0, "n3": 10}
-    assert place.priorities(nodes(1.0, 1.0), "spread") == {"n0": 10, "n1": 0}
-    assert place.priorities(nodes(), "binpack") == {}
+def test_the_fullest_or_the_emptiest_node_is_first_ties_by_name() -> None:
+    ranked = [place.rank(name, score, "binpack") for name, score in (("b", 9), ("a", 9), ("c", 1))]
+    assert [name for _, name in sorted(ranked)] == ["a", "b", "c"]
+    assert place.rank("a", 1, "spread") < place.rank("b", 2, "spread")
 
 
-def test_nodes_that_registered_nothing_or_something_unreadable() -> None:
-    plan = place.on_nodes(one(memory=1), ("a", "b"), {}, VENDORS, None, {"b": "not JSON"})
-    assert plan.unfit == {"a": NODE_UNREGISTERED, "b": f"{NODE_UNREGISTERED}: not JSON"}
+def test_the_booked_node_has_the_highest_priority_alone() -> None:
+    found = priorities("binpack", 3.0, 10.0, 10.0, 0.5, first="n1")
+    assert found == {"n0": 2, "n1": 10, "n2": 9, "n3": 0, "unknown": 0}
+    found = priorities("spread", 3.0, 10.0, 10.0, 0.5, first="n3")
+    assert found == {"n0": 6, "n1": 0, "n2": 0, "n3": 10, "unknown": 0}
+    assert priorities("spread", 1.0, 1.0, first="n0") == {"n0": 10, "n1": 9, "unknown": 0}
+    assert priorities("binpack") == {"unknown": 0}
 
 
 def test_the_annotations_of_a_placement() -> None:
@@ -163,7 +203,9 @@ def test_the_annotations_of_a_placement() -> None:
     asked = build.container("c", build.gpu(1, percent=50, cores=20))
     document = build.pod_json(build.container("b"), asked, init=(build.container("a"),))
     grants: PodGrants = ((), (), (Grant("GPU-a", WORD, 3000, 20),))
-    notes = decision.notes("node", 12.7, demand(document), grants, VENDORS)
+    notes = decision.notes(
+        "node", 12.7, demand(document), grants, {WORD: (card(uuid="GPU-a"),)}, VENDORS
+    )
     assert notes == {
         "hami.io/vgpu-node": "node",
         "hami.io/vgpu-time": "12",

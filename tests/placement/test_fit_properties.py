@@ -6,13 +6,13 @@ from hypothesis import strategies as st
 from hami_admission.model.card import Card
 from hami_admission.model.request import Request
 from hami_admission.model.verdict import Unfit
-from hami_admission.model.wishes import ANY, Wishes
+from hami_admission.model.wishes import Wishes
 from hami_admission.placement import fit
 from hami_admission.settings import Settings
 from hami_admission.vendors import table
 from tests import build
 
-(NVIDIA,) = table.build(Settings())
+NVIDIA = table.by_word(table.build(Settings()), "NVIDIA")
 
 cards = st.lists(
     st.tuples(st.integers(0, 10), st.integers(0, 400), st.integers(0, 100), st.booleans()),
@@ -31,8 +31,8 @@ requests = st.builds(
     st.integers(1, 100),
     st.integers(0, 100),
 )
-wishes = st.sampled_from(("binpack", "spread")).map(
-    lambda policy: Wishes("binpack", policy, {"NVIDIA": ANY})
+wishes = st.sampled_from(("binpack", "spread", "numa")).map(
+    lambda policy: Wishes("binpack", (policy,))
 )
 
 

@@ -91,4 +91,6 @@ def test_managed_are_count_memory_and_cores() -> None:
         "nvidia.com/gpu",
         "nvidia.com/gpumem",
         "nvidia.com/gpucores",
+        "aws.amazon.com/neuron",
+        "aws.amazon.com/neuroncore",
     }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from hami_admission.model.card import Card
@@ -12,7 +14,7 @@ from hami_admission.vendors import charges
 from tests import build
 
 
-def _card(memory: int = 40960, cores: int = 100, **used: int) -> Card:
+def _card(memory: int = 40960, cores: int = 100, **used: Any) -> Card:
     return Card(build.device(memory_mib=memory, cores=cores), **used)
 
 

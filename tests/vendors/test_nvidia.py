@@ -10,15 +10,16 @@ from hami_admission.model.card import Card
 from hami_admission.model.grant import Grant
 from hami_admission.model.pod import EnvVar, from_field
 from hami_admission.model.request import Request
-from hami_admission.model.verdict import Reason
-from hami_admission.model.wishes import ANY, Selection
+from hami_admission.model.wishes import ANY
 from hami_admission.settings import NvidiaOptions
 from hami_admission.vendors.nvidia import nvidia
 from hami_admission.vendors.vendor import Reading
 from tests import build
 
 if TYPE_CHECKING:
-    from hami_admission.vendors.vendor import Check, Vendor
+    from hami_admission.model.verdict import Reason
+    from hami_admission.vendors.checks import Check
+    from hami_admission.vendors.vendor import Vendor
 
 VENDOR = nvidia(NvidiaOptions())
 
@@ -108,16 +109,6 @@ def test_late_values_say_which_cards_and_how_much_where_that_was_open() -> None:
     assert VENDOR.late(Request("NVIDIA", 2, 2000, 100, 0), grants) == {
         "NVIDIA_VISIBLE_DEVICES": "GPU-a,GPU-b"
     }
-
-
-MODES = {"hami-core": None, "mps": None, "mig": Reason.CARD_TYPE_MISMATCH}
-
-
-@pytest.mark.parametrize("mode", MODES)
-def test_a_card_in_mig_mode_is_not_shared(mode: str) -> None:
-    card, request = Card(build.device(mode=mode)), Request("NVIDIA", 1, 2000, 100, 0)
-    found = [check(card, request, Selection()) for check in VENDOR.checks]
-    assert [reason for reason in found if reason] == [reason for reason in (MODES[mode],) if reason]
 
 
 @pytest.mark.parametrize("fields", [{}, {"mode": "mig"}, {"healthy": False}, {"slots": 0}], ids=str)

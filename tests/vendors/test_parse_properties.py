@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from hami_admission.settings import NvidiaOptions
 from hami_admission.vendors.nvidia import nvidia
+from hami_admission.wire import quantities
 from tests import build
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def test_a_request_within_bounds_or_objections(
         assert 1 <= request.percent <= 100
         assert 0 <= request.cores <= 100
         whole = {**(requests or {}), **limits, **found.limits}
-        assert int(str(whole[NAMES.count])) == request.count
+        assert quantities.integer(whole[NAMES.count]) == request.count  # type: ignore[arg-type]
     assert all(each.field and each.advice for each in found.objections)
 
 

@@ -8,7 +8,6 @@ import pytest
 
 from hami_admission.model.node import Node
 from hami_admission.model.request import Request
-from hami_admission.model.wishes import ANY, Selection
 from hami_admission.settings import Settings
 from hami_admission.vendors import table
 from hami_admission.wire import keys
@@ -21,7 +20,7 @@ SHARED = Request("NVIDIA", 1, 2000, 100, 0)
 
 
 def test_families_are_found_by_their_word() -> None:
-    assert [vendor.word for vendor in VENDORS] == ["NVIDIA"]
+    assert [vendor.word for vendor in VENDORS] == ["NVIDIA", "AWSNeuron"]
     assert table.by_word(VENDORS, "NVIDIA") is VENDORS[0]
     with pytest.raises(KeyError, match="DCU"):
         table.by_word(VENDORS, "DCU")
@@ -76,43 +75,3 @@ def test_a_damaged_node_offers_nothing_and_says_so(sentence: str) -> None:
     assert found.devices == {}
     assert list(found.mistakes) == ["NVIDIA"]
     assert found.mistakes["NVIDIA"]
-
-
-SELECTIONS: dict[str, tuple[dict[str, str], Selection]] = {
-    "nothing": ({}, Selection()),
-    "types, in any case": (
-        {"nvidia.com/use-gputype": "a100,T4", "nvidia.com/nouse-gputype": "A100"},
-        Selection(types=("a100", "t4"), not_types=("a100",)),
-    ),
-    "cards, with blanks": (
-        {"nvidia.com/use-gpuuuid": "GPU-a, GPU-b", "nvidia.com/nouse-gpuuuid": " GPU-b "},
-        Selection(uuids=frozenset({"GPU-a", "GPU-b"}), not_uuids=frozenset({"GPU-b"})),
-    ),
-    "empty lists are no constraint": (
-        dict.fromkeys(
-            (
-                "nvidia.com/use-gputype",
-                "nvidia.com/nouse-gputype",
-                "nvidia.com/use-gpuuuid",
-                "nvidia.com/nouse-gpuuuid",
-            ),
-            " ",
-        ),
-        Selection(),
-    ),
-    "empty members are none": (
-        {"nvidia.com/use-gputype": "A100,,", "nvidia.com/nouse-gputype": ",,"},
-        Selection(types=("a100",)),
-    ),
-}
-
-
-@pytest.mark.parametrize("sentence", SELECTIONS)
-def test_selection(sentence: str) -> None:
-    annotations, expected = SELECTIONS[sentence]
-    assert table.selection(VENDORS[0].keys, annotations) == expected
-
-
-def test_a_pod_without_lists_has_the_one_value_of_no_constraint() -> None:
-    assert table.selection(VENDORS[0].keys, {"nvidia.com/other": "x"}) is ANY
-    assert table.selection(VENDORS[0].keys, {"nvidia.com/nouse-gputype": "x"}) is not ANY

@@ -9,13 +9,15 @@ from hami_admission.wire import nodes
 from hami_admission.wire.errors import Malformed
 
 
-def test_a_node_is_its_name_annotations_and_allocatable_amounts() -> None:
+def test_a_node_is_its_name_annotations_labels_and_amounts() -> None:
     body = msgspec.json.encode({
         "kind": "Node",
         "metadata": {"name": "n", "annotations": {"a": "b"}, "labels": {"c": "d"}},
-        "status": {"allocatable": {"cpu": "4", "nvidia.com/gpu": 8}, "phase": "Running"},
+        "status": {"allocatable": {"cpu": "4"}, "capacity": {"gpu": 8}, "phase": "Running"},
     })
-    assert nodes.decode(body) == nodes.NodeFacts("n", {"a": "b"}, {"cpu": "4", "nvidia.com/gpu": 8})
+    assert nodes.decode(body) == nodes.NodeFacts(
+        "n", {"a": "b"}, {"cpu": "4"}, {"gpu": 8}, {"c": "d"}
+    )
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ READ: dict[str, tuple[str, tuple[Device, ...]]] = {
     "JSON": (f"[{JSON_A},{JSON_B}]", (A, B)),
     "JSON in any order": (f" [{JSON_B},\n{JSON_A}] ", (A, B)),
     "an empty list": ("[]", ()),
-    "unknown keys": (JSON_A.join("[]").replace('"id"', '"migProfiles":[{}],"id"'), (A,)),
+    "unknown keys": (JSON_A.join("[]").replace('"id"', '"colour":[{}],"id"'), (A,)),
     "no mode": ('[{"id":"GPU-x","health":true}]', (Device("GPU-x", 0, "", 0, 0, 0),)),
     "nine fields": (
         "GPU-b,10,40960,100,NVIDIA A100,1,false,1,mig:GPU-a,10,40960,100,NVIDIA A100,0,true,0,:",

@@ -1,0 +1,1 @@
+"""Which cards of a node belong together? Pure functions over positions and numbers."""
