@@ -105,7 +105,10 @@ class Table:
         self.unfit.pop(name, None)
         if node is None:
             return
-        found = pods.on_node(self.demand, node.cards, self._vendors, self._allows)
+        if self._allows is None:
+            found = pods.possible(self.demand, node.cards, self._vendors)
+        else:
+            found = pods.on_node(self.demand, node.cards, self._vendors, self._allows)
         if isinstance(found, Unfit):
             text = str(found)
             self.unfit[name] = self._texts.setdefault(text, text)

@@ -28,19 +28,14 @@ def choose(
 
     ``allows`` tells whether the namespace's quota has room for these grants; None: no quota asks.
     """
-    if vendor.resolve is not None:
-        meant = vendor.resolve(request, cards)
-        if isinstance(meant, Reason):
-            return Unfit({meant: len(cards)}, len(cards))
-        request = meant
-    count = request.count
-    if count > len(cards) and not (vendor.repeats and any(map(vendor.repeats, cards))):
-        return Unfit({Reason.NODE_INSUFFICIENT_DEVICE: len(cards)}, len(cards))
-    able, reasons = _able(vendor, cards, request, wishes.selection(vendor.word))
-    if len(able) < count:
-        if able:
-            reasons[Reason.ALLOCATED_TOO_FEW] = len(able)
-        return Unfit(reasons, len(cards))
+    meant = _meant(vendor, cards, request)
+    if isinstance(meant, Unfit):
+        return meant
+    request = meant
+    candidates = _candidates(vendor, cards, request, wishes, None)
+    if isinstance(candidates, Unfit):
+        return candidates
+    (able, reasons), count = candidates, request.count
     ordered: Sequence[Able] = order.by_policy(able, count, wishes)
     if allows is not None:
         ordered, refused = _within(ordered, count, allows)
@@ -49,11 +44,72 @@ def choose(
             if ordered:
                 reasons[Reason.ALLOCATED_TOO_FEW] = len(ordered)
             return Unfit(reasons, len(cards))
-    chosen = ordered[:count] if vendor.choose is None else vendor.choose(ordered, count, wishes)
-    if isinstance(chosen, Reason):
-        reasons[chosen] = reasons.get(chosen, 0) + len(ordered)
+    return _together(vendor, ordered, reasons, wishes, count, len(cards))
+
+
+def possible(
+    vendor: Vendor, cards: Cards, request: Request, wishes: Wishes
+) -> SlotGrants | Unfit | None:
+    """Grants that would do, though not the best, or why there are not enough; quota aside.
+
+    None where the best may cost something else than these: then ``choose`` has to tell.
+    """
+    meant = _meant(vendor, cards, request)
+    if isinstance(meant, Unfit):
+        return meant
+    request = meant
+    size = cards[0].device.memory_mib
+    alike = request.memory_mib is not None or all(card.device.memory_mib == size for card in cards)
+    choosy = vendor.choosy(request.count, wishes)
+    enough = request.count if alike and not choosy else None
+    candidates = _candidates(vendor, cards, request, wishes, enough)
+    if isinstance(candidates, Unfit):
+        return candidates
+    (able, reasons), count = candidates, request.count
+    if not alike or any(grant.profile for _, grant in able):
+        return None
+    if choosy:
+        return _together(vendor, able, reasons, wishes, count, len(cards))
+    return tuple([grant for _, grant in able[:count]])
+
+
+def _meant(vendor: Vendor, cards: Cards, request: Request) -> Request | Unfit:
+    """What the request means on this node."""
+    if vendor.resolve is None:
+        return request
+    meant = vendor.resolve(request, cards)
+    return Unfit({meant: len(cards)}, len(cards)) if isinstance(meant, Reason) else meant
+
+
+def _candidates(
+    vendor: Vendor, cards: Cards, request: Request, wishes: Wishes, enough: int | None
+) -> tuple[list[Able], dict[Reason, int]] | Unfit:
+    """The cards that may serve, as many as wanted at least, and why the others do not."""
+    count = request.count
+    if count > len(cards) and not (vendor.repeats and any(map(vendor.repeats, cards))):
+        return Unfit({Reason.NODE_INSUFFICIENT_DEVICE: len(cards)}, len(cards))
+    able, reasons = _able(vendor, cards, request, wishes.selection(vendor.word), enough)
+    if len(able) < count:
+        if able:
+            reasons[Reason.ALLOCATED_TOO_FEW] = len(able)
         return Unfit(reasons, len(cards))
-    return tuple(grant for _, grant in chosen)
+    return able, reasons
+
+
+def _together(
+    vendor: Vendor,
+    able: Sequence[Able],
+    reasons: dict[Reason, int],
+    wishes: Wishes,
+    count: int,
+    total: int,
+) -> SlotGrants | Unfit:
+    """Those of the candidates that go together."""
+    chosen = able[:count] if vendor.choose is None else vendor.choose(able, count, wishes)
+    if isinstance(chosen, Reason):
+        reasons[chosen] = reasons.get(chosen, 0) + len(able)
+        return Unfit(reasons, total)
+    return tuple([grant for _, grant in chosen])
 
 
 def _within(ordered: Sequence[Able], count: int, allows: Allows) -> tuple[list[Able], int]:
@@ -75,8 +131,9 @@ def _within(ordered: Sequence[Able], count: int, allows: Allows) -> tuple[list[A
 
 
 def _able(
-    vendor: Vendor, cards: Cards, request: Request, selection: Selection
+    vendor: Vendor, cards: Cards, request: Request, selection: Selection, enough: int | None = None
 ) -> tuple[list[Able], dict[Reason, int]]:
+    """The cards that may serve, and why the others do not; no more than are enough."""
     checks = vendor.checks_of_any if selection is ANY else vendor.checks
     charge, repeats = vendor.charge, vendor.repeats
     able: list[Able] = []
@@ -92,6 +149,8 @@ def _able(
             able.append((card, grant))
             if repeats is not None and repeats(card):
                 able += _again(vendor, card, grant, request, selection)
+            if enough is not None and len(able) >= enough:
+                break
         else:
             reasons[grant] = reasons.get(grant, 0) + 1
     return able, reasons
@@ -118,11 +177,10 @@ def each_card(
     vendor: Vendor, cards: Cards, request: Request, wishes: Wishes
 ) -> list[tuple[Card, Reason | None]]:
     """For each card why it does not serve, or None: what is counted above, one by one."""
-    if vendor.resolve is not None:
-        meant = vendor.resolve(request, cards)
-        if isinstance(meant, Reason):
-            return [(card, meant) for card in cards]
-        request = meant
+    meant = _meant(vendor, cards, request)
+    if isinstance(meant, Unfit):
+        return [(card, next(iter(meant.counts))) for card in cards]
+    request = meant
     found: list[tuple[Card, Reason | None]] = []
     for card in cards:
         _, reasons = _able(vendor, (card,), request, wishes.selection(vendor.word))

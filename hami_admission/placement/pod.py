@@ -40,6 +40,12 @@ class Demand(msgspec.Struct, frozen=True, cache_hash=True):
         )
 
     @property
+    def single(self) -> tuple[int, Request] | None:
+        """The slot and the request, where there is one alone."""
+        found = [(n, request) for n, slot in enumerate(self.slots) for request in slot]
+        return found[0] if len(found) == 1 else None
+
+    @property
     def words(self) -> frozenset[str]:
         """The families asked."""
         return frozenset(request.vendor for slot in self.slots for request in slot)
@@ -70,6 +76,25 @@ def on_node(
             held = grants_of.of_slot(lasting)
             beside = {word: usage.taken(each, held) for word, each in beside.items()}
     return tuple(found)
+
+
+def possible(demand: Demand, cards: dict[str, Cards], vendors: table.Vendors) -> PodGrants | Unfit:
+    """Whether the pod fits and what it costs, quota aside; which cards it takes ``on_node`` says.
+
+    Most pods have one request, and most nodes one model of cards: then the order is not needed.
+    """
+    if demand.single is None:
+        return on_node(demand, cards, vendors, None)
+    slot, request = demand.single
+    own = cards.get(request.vendor, ())
+    if not own:
+        return Unfit({Reason.NODE_INSUFFICIENT_DEVICE: 0}, 0)
+    found = fit.possible(table.by_word(vendors, request.vendor), own, request, demand.wishes)
+    if found is None:
+        return on_node(demand, cards, vendors, None)
+    if isinstance(found, Unfit):
+        return found
+    return (*[()] * slot, found, *[()] * (len(demand.slots) - slot - 1))
 
 
 def _one(

@@ -38,6 +38,11 @@ def choose(able: Sequence[Able], count: int, wishes: Wishes) -> Sequence[Able] |
     return Reason.TOPOLOGY_NOT_FIT
 
 
+def choosy(count: int, wishes: Wishes) -> bool:
+    """Preferences refuse nothing, and one card is always together."""
+    return count > 1 and (wishes.numa_bind or wishes.topology is Topology.REQUIRED)
+
+
 def _by_numa(able: Sequence[Able]) -> list[list[Able]]:
     groups: dict[int, list[Able]] = {}
     for each in able:

@@ -62,6 +62,7 @@ def neuron(options: NeuronOptions) -> Vendor:
         charge=_charge,
         resolve=_resolve,
         choose=_choose,
+        choosy=_choosy,
         annotate=annotate,
         recall=_recall,
     )
@@ -172,6 +173,10 @@ def _choose(able: Sequence[Able], count: int, wishes: Wishes) -> Sequence[Able] 
     else:
         run = runs.aligned(tuple(by_index), count) if count in GROUPS else None
     return Reason.NUMA_NOT_FIT if run is None else [by_index[index] for index in run]
+
+
+def _choosy(count: int, wishes: Wishes) -> bool:
+    return count > 1
 
 
 def _annotate(assigned: Assigned, cores: str) -> dict[str, str]:

@@ -61,6 +61,7 @@ def nvidia(options: NvidiaOptions) -> Vendor:
         charge=_charge,
         repeats=mig.repeats,
         choose=linked.choose,
+        choosy=linked.choosy,
         annotate=_annotate,
         recall=_recall,
         wanted=partial(_wanted, core_policy=options.core_policy),

@@ -71,6 +71,11 @@ def nothing_late(request: Request, grants: SlotGrants) -> dict[str, str]:
     return {}
 
 
+def never(count: int, wishes: Wishes) -> bool:
+    """For families of which any cards go together."""
+    return False
+
+
 Charge = Callable[[Card, Request], Grant | Reason]
 """What one unit of the request takes of this card, or why it has not that much."""
 
@@ -107,7 +112,8 @@ class Vendor:
     On nodes: ``inventory`` finds the cards, ``resolve`` says what a request means there (None: what
     it says), ``checks`` which cards may serve at all (``checks_of_any`` are those that matter to a
     pod without wishes), ``charge`` what one costs, ``repeats`` whether one request may take this
-    card again, ``choose`` which of the candidates go together (None: the first).
+    card again, ``choose`` which of the candidates go together (None: the first), ``choosy`` whether
+    it may refuse so many of them.
 
     On pods: ``parse`` reads what a container asks, ``wanted`` gives the environment that a
     container with a request must have (by slot), ``bare`` what one without must have beside it;
@@ -129,6 +135,7 @@ class Vendor:
     resolve: Resolve | None = None
     repeats: Callable[[Card], bool] | None = None
     choose: Choose | None = None
+    choosy: Callable[[int, Wishes], bool] = never
     wanted: Callable[[int, Reading], tuple[EnvVar, ...]] = no_environment
     bare: Callable[[Container], tuple[EnvVar, ...]] = no_company
     owned: tuple[str, ...] = ()
