@@ -98,7 +98,7 @@ async def serve() -> None:
             cluster.apply(events.Listed(kind, frozenset()), time.time())
         api: Api = Nothing()
         charging = Charging(cluster, api, time.time, tasks)
-        extender = Extender(cluster, Binder(cluster, charging, api, time.time), time.time)
+        extender = Extender(cluster, Binder(cluster, charging, api, time.time), print, time.time)
         webhook = Webhook(cluster, charging, time.time)
         server = Server(app.routes(webhook, extender, Probes(cluster)))
         tls = context.create()

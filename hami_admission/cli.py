@@ -120,6 +120,7 @@ def demo() -> None:
 @main.command()
 @click.option("--host", default="0.0.0.0", show_default=True, help="Address to listen on.")
 @click.option("--port", default=8443, show_default=True, help="Port of all routes.")
+@click.option("--metrics-port", default=9395, show_default=True, help="Port of /metrics.")
 @click.option("--kubeconfig", metavar="FILE", help="Without it: the pod's service account.")
 @click.option("--namespace", default="hami-system", show_default=True, help="Where we run.")
 @click.option("--service", default="hami-admission", show_default=True, help="How we are reached.")

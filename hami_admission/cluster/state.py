@@ -91,6 +91,10 @@ class Cluster:
         record = self._pods.get(uid)
         return None if record is None else record.pod
 
+    def records(self) -> Collection[Record]:
+        """All pods that count."""
+        return self._pods.values()
+
     def usage(self) -> Mapping[str, NodeUsage]:
         """The nodes with cards, and what is taken of them."""
         return self._nodes.usage
@@ -300,7 +304,7 @@ class Cluster:
         self._listed.add(event.kind)
         touched: set[str] = set()
         if event.kind is events.Kind.PODS:
-            for uid in self._pods.keys() - event.keys:
+            for uid in (self._pods.keys() | self.waiting.uids()) - event.keys:
                 touched.update(self._pod_gone(uid))
         elif event.kind is events.Kind.NODES:
             for name in self._nodes.names() - event.keys:

@@ -15,13 +15,17 @@ from hami_admission.placement import pod as pods
 from hami_admission.placement.pod import Demand
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from hami_admission.placement.usage import NodeUsage
     from hami_admission.vendors.table import Vendors
 
 MAX_SHAPES = 64
 """Distinct demands that are tried on what became free; with more one is taken to fit."""
+
+
+def _nobody() -> None:
+    """Where nobody wants to know."""
 
 
 class Refused(msgspec.Struct, frozen=True):
@@ -48,12 +52,18 @@ class Waiting:
         self._refused: dict[str, Refused] = {}
         self._nodes: set[str] = set()
         self._namespaces: set[str] = set()
+        self.on_room: Callable[[], None] = _nobody
+        """Called when something became free while somebody waits."""
 
     def __len__(self) -> int:
         return len(self._refused)
 
     def __iter__(self) -> Iterator[tuple[str, Refused]]:
         return iter(self._refused.items())
+
+    def uids(self) -> frozenset[str]:
+        """The pods that wait."""
+        return frozenset(self._refused)
 
     def get(self, uid: str) -> Refused | None:
         """How the pod was refused, if it waits."""
@@ -74,11 +84,13 @@ class Waiting:
         """Something became free on that node, or it became better otherwise."""
         if self._refused:
             self._nodes.add(node)
+            self.on_room()
 
     def room_in(self, namespace: str) -> None:
         """The quotas of that namespace leave more than before."""
         if self._refused:
             self._namespaces.add(namespace)
+            self.on_room()
 
     def wake(self, usage: Mapping[str, NodeUsage]) -> str | None:
         """A node whose change lets a waiting pod in, if there is one; looks at each change once."""

@@ -7,9 +7,11 @@ import logging
 import signal
 import time
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
+from prometheus_client import CollectorRegistry
 
 from hami_admission.certificates import context as contexts
 from hami_admission.certificates.rotation import Keeper
@@ -20,10 +22,14 @@ from hami_admission.control.extender import Extender
 from hami_admission.control.feed import Feed
 from hami_admission.control.http import Route, Routes, Server
 from hami_admission.control.probes import Probes
+from hami_admission.control.scrape import Scrape
 from hami_admission.control.upkeep import Upkeep
+from hami_admission.control.waker import Waker
 from hami_admission.control.webhook import Webhook
 from hami_admission.kube import client as clients
 from hami_admission.kube import errors
+from hami_admission.kube.events import Recorder
+from hami_admission.metrics.meters import Meters
 from hami_admission.wire import extender as wire_extender
 from hami_admission.wire import reviews
 
@@ -31,6 +37,7 @@ if TYPE_CHECKING:
     from ssl import SSLContext
 
     from hami_admission.certificates.authority import Identity
+    from hami_admission.control.scrape import Count
     from hami_admission.kube.client import Client
     from hami_admission.settings import Settings
 
@@ -48,6 +55,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
     host: str = "0.0.0.0"
     port: int = 8443
+    metrics_port: int = 9395
     namespace: str = "hami-system"
     service: str = "hami-admission"
     secret: str = "hami-admission-tls"
@@ -86,8 +94,15 @@ async def _start(
     binder = Binder(cluster, charging, client, time.time)
     probes = Probes(cluster)
     webhook = Webhook(cluster, charging, time.time)
-    extender = Extender(cluster, binder, time.time)
-    server = Server(routes(webhook, extender, probes), grace=DRAIN_SECONDS)
+    recorder = Recorder(client, settings.scheduler_name, time.time)
+    waker = Waker(cluster, client, time.time)
+    cluster.waiting.on_room = waker.ring
+    extender = Extender(cluster, binder, recorder.tell, time.time)
+    registry = CollectorRegistry()
+    meters = Meters(registry)
+    scrape = Scrape(cluster, registry, partial(_counts, recorder, waker))
+    server = Server(routes(webhook, extender, probes), meters.request, grace=DRAIN_SECONDS)
+    metrics = Server({("GET", "/metrics"): Route(scrape.metrics)})
     tls = contexts.create()
     keeper = Keeper(
         client,
@@ -99,12 +114,16 @@ async def _start(
     contexts.load(tls, await _first_identity(keeper))
     port = await server.start(options.host, options.port, tls)
     log.info("listening", extra={"host": options.host, "port": port})
+    await metrics.start(options.host, options.metrics_port, None)
     feed = Feed(cluster, charging, client, time.time)
     for following in (feed.nodes, feed.quotas, feed.pods):
         tasks.create_task(following())
     tasks.create_task(_certificates(keeper, tls, options.webhooks, probes))
-    tasks.create_task(Upkeep(cluster, charging, client, time.time).run())
-    tasks.create_task(_until_stopped(server, probes))
+    upkeep = Upkeep(cluster, charging, client, time.time, meters.expired.inc)
+    tasks.create_task(upkeep.run())
+    tasks.create_task(recorder.run())
+    tasks.create_task(waker.run())
+    tasks.create_task(_until_stopped(server, metrics, probes))
 
 
 def routes(webhook: Webhook, extender: Extender, probes: Probes) -> Routes:
@@ -121,6 +140,15 @@ def routes(webhook: Webhook, extender: Extender, probes: Probes) -> Routes:
         ("GET", "/healthz"): Route(probes.healthz),
         ("GET", "/readyz"): Route(probes.readyz),
     }
+
+
+def _counts(recorder: Recorder, waker: Waker) -> list[Count]:
+    """What these two count themselves."""
+    told = {"written": recorder.written, "dropped": recorder.dropped}
+    return [
+        ("hami_admission_events", "Events for pods, by what became of them.", told),
+        ("hami_admission_wakes", "Writes that woke waiting pods.", {"written": waker.writes}),
+    ]
 
 
 async def _first_identity(keeper: Keeper) -> Identity:
@@ -152,7 +180,7 @@ async def _certificates(
         await asyncio.sleep(MISSING_SECONDS if missing else CERTIFICATE_SECONDS)
 
 
-async def _until_stopped(server: Server, probes: Probes) -> None:
+async def _until_stopped(server: Server, metrics: Server, probes: Probes) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -161,4 +189,5 @@ async def _until_stopped(server: Server, probes: Probes) -> None:
     probes.leaving = True
     log.info("stopping")
     await server.stop()
+    await metrics.stop()
     raise _Stop

@@ -34,8 +34,10 @@ class Binder:
         self._api = api
         self._clock = clock
 
-    async def bind(self, asked: Binding) -> None:
-        """Book (or move the booking), settle, bind. Raises BindFailed; then nothing is kept.
+    async def bind(self, asked: Binding) -> float | None:
+        """Book (or move the booking), settle, bind; gives the node's score, if it has one.
+
+        Raises BindFailed; then nothing is kept.
 
         Only where no answer came the booking stays until it expires or the pod is seen: the
         Binding may have been made.
@@ -44,7 +46,7 @@ class Binder:
         demand = self._cluster.demand(pod)
         if demand is None:
             await self._post(asked, {})
-            return
+            return None
         booking = self._cluster.book(pod, asked.node, self._clock())
         if isinstance(booking, str):
             raise BindFailed(f"node {asked.node} no longer fits: {booking}")
@@ -53,6 +55,7 @@ class Binder:
         cards = self._cluster.usage()[asked.node].cards
         notes = decisions.notes(asked.node, now, demand, grants, cards, self._cluster.vendors)
         await self._post(asked, notes)
+        return booking.placement.score
 
     async def _pod(self, asked: Binding) -> Pod:
         """The pod as it was filtered, else as it was seen, else as it is."""

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from functools import partial
 from typing import TYPE_CHECKING
 
 from hami_admission.control.bind import BindFailed
 from hami_admission.control.http import Reply
+from hami_admission.placement import summary
 from hami_admission.wire import extender
+from hami_admission.wire.notices import Notice
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from hami_admission.cluster.state import Cluster
     from hami_admission.control.bind import Binder
+    from hami_admission.model.pod import Pod
+    from hami_admission.placement.place import Plan
 
 log = logging.getLogger(__name__)
 
@@ -26,9 +31,16 @@ STEP = 64
 class Extender:
     """Plans and books in one step; binds through the binder."""
 
-    def __init__(self, cluster: Cluster, binder: Binder, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        binder: Binder,
+        tell: Callable[[Notice], None],
+        clock: Callable[[], float],
+    ) -> None:
         self._cluster = cluster
         self._binder = binder
+        self._tell = tell
         self._clock = clock
 
     async def filter(self, body: bytes) -> Reply:
@@ -44,6 +56,7 @@ class Extender:
         plan = self._cluster.plan(asked.pod, demand, asked.nodes, self._clock())
         fields = {"pod": asked.pod.key, "fit": len(plan.fits), "unfit": len(plan.unfit)}
         log.info("filtered", extra=fields)
+        self._tell(self._planned(asked.pod, plan))
         return Reply(extender.encode_filter(plan.fits, plan.unfit))
 
     async def prioritize(self, body: bytes) -> Reply:
@@ -58,13 +71,24 @@ class Extender:
         if starting := self._starting():
             return starting
         fields = {"pod": f"{binding.pod_namespace}/{binding.pod_name}", "node": binding.node}
+        about = partial(Notice, binding.pod_namespace, binding.pod_name, binding.pod_uid)
         try:
-            await self._binder.bind(binding)
+            score = await self._binder.bind(binding)
         except BindFailed as error:
             log.warning("not bound", extra={**fields, "reason": str(error)})
+            self._tell(about("BindingFailed", str(error), "Warning"))
             return Reply(extender.encode_error(str(error)))
         log.info("bound", extra=fields)
+        self._tell(about("BindingSucceed", summary.bound(fields["pod"], binding.node, score)))
         return Reply(extender.encode_error(""))
+
+    def _planned(self, pod: Pod, plan: Plan) -> Notice:
+        about = partial(Notice, pod.namespace, pod.name, pod.uid)
+        booking = self._cluster.bookings.get(pod.uid)
+        if booking is not None:
+            return about("FilteringSucceed", summary.placed(plan, booking.placement))
+        text, cause = summary.refused(plan.unfit), summary.cause(plan.unfit)
+        return about("FilteringFailed", text, "Warning", cause)
 
     def _starting(self) -> Reply | None:
         """An error while something is missing: cards that look free may be taken."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import logging
 from collections.abc import Awaitable, Callable
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -21,10 +22,18 @@ JSON = "application/json"
 
 
 class Reply(msgspec.Struct, frozen=True):
-    """A status and a body of JSON."""
+    """A status and a body, of JSON unless it says otherwise."""
 
     body: bytes
     status: int = 200
+    content_type: str = JSON
+
+
+Meter = Callable[[str, int, float], None]
+
+
+def unmeasured(route: str, status: int, seconds: float) -> None:
+    """For servers that nobody watches."""
 
 
 Handler = Callable[[bytes], Awaitable[Reply]]
@@ -44,11 +53,13 @@ Routes = dict[tuple[str, str], Route]
 class Server:
     """Serves routes on one port, over TLS where a context is given.
 
-    ``grace`` is how many seconds requests in flight have when it stops.
+    ``meter`` is told route, status and seconds of each request; ``grace`` is how many seconds
+    requests in flight have when it stops.
     """
 
-    def __init__(self, routes: Routes, *, grace: float = 5.0) -> None:
+    def __init__(self, routes: Routes, meter: Meter = unmeasured, *, grace: float = 5.0) -> None:
         self._routes = routes
+        self._meter = meter
         self._runner = web.ServerRunner(
             web.Server(self._answer, access_log=None, keepalive_timeout=75),
             shutdown_timeout=grace,
@@ -70,6 +81,12 @@ class Server:
         route = self._routes.get((request.method, request.path))
         if route is None:
             return self._no_route(request)
+        begun = perf_counter()
+        answer = await self._served(request, route)
+        self._meter(request.path, answer.status, perf_counter() - begun)
+        return answer
+
+    async def _served(self, request: web.BaseRequest, route: Route) -> web.Response:
         if route.local and not _is_local(request.remote):
             return _text(403, f"{request.path} serves the kube-scheduler beside this process only")
         try:
@@ -82,7 +99,8 @@ class Server:
         except Exception:  # one request must not end the process; it is counted by its log line
             log.exception("request failed", extra={"path": request.path})
             return _text(500, "internal error; the log of hami-admission says more")
-        return web.Response(body=reply.body, status=reply.status, content_type=JSON)
+        headers = {"Content-Type": reply.content_type}
+        return web.Response(body=reply.body, status=reply.status, headers=headers)
 
     def _no_route(self, request: web.BaseRequest) -> web.Response:
         method = self._methods.get(request.path)

@@ -22,15 +22,21 @@ EVERY_SECONDS = 1.0
 
 
 class Upkeep:
-    """Runs beside the watches."""
+    """Runs beside the watches; ``expired`` is told of each booking that ran out."""
 
     def __init__(
-        self, cluster: Cluster, charging: Charging, api: Api, clock: Callable[[], float]
+        self,
+        cluster: Cluster,
+        charging: Charging,
+        api: Api,
+        clock: Callable[[], float],
+        expired: Callable[[], None],
     ) -> None:
         self._cluster = cluster
         self._charging = charging
         self._api = api
         self._clock = clock
+        self._expired = expired
 
     async def run(self) -> None:
         """For ever, a round each second."""
@@ -45,6 +51,7 @@ class Upkeep:
         """One round: give back late bookings, look for the pods of late holds."""
         now = self._clock()
         for booking in self._cluster.expire(now):
+            self._expired()
             log.warning("booking expired", extra={"pod": booking.pod.key, "node": booking.node})
         if self._cluster.missing():
             return

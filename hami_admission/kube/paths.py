@@ -18,6 +18,21 @@ def pod(namespace: str, name: str) -> str:
     return f"{_in(namespace)}/pods/{quote(name)}"
 
 
+def node(name: str) -> str:
+    """One node."""
+    return f"{NODES}/{quote(name)}"
+
+
+def events(namespace: str) -> str:
+    """The Events of a namespace."""
+    return f"{_in(namespace)}/events"
+
+
+def event(namespace: str, name: str) -> str:
+    """One Event."""
+    return f"{events(namespace)}/{quote(name)}"
+
+
 def binding(namespace: str, name: str) -> str:
     """Where the Binding of a pod is posted."""
     return f"{pod(namespace, name)}/binding"

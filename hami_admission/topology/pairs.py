@@ -7,12 +7,13 @@ PCIe gives 10 … 60, each NVLink adds 100. Rows are symmetric; the diagonal mea
 from __future__ import annotations
 
 from itertools import combinations
+from math import comb
 from typing import NamedTuple
 
 Rows = tuple[tuple[int, ...], ...]
 
 LINKED = 100  # From this score on a pair has an NVLink.
-EXACT = 8  # Up to so many cards all sets are compared: C(8, 4) = 70.
+EXACT = 600  # Up to so many sets all are compared: any of 11 cards, 3 or 13 of 16.
 ROUNDS = 16  # Each improves a set by one swap; it takes two or three.
 
 
@@ -36,7 +37,7 @@ def best(rows: Rows, free: tuple[int, ...], count: int) -> tuple[int, ...]:
     One card: one without NVLink, then the one with the lowest sum of scores. Several: a set that
     NVLinks connect, out of the smallest island that holds it; then the highest sum of scores
     inside, the lowest to the free cards left out, the lowest positions. The set is the best one
-    in islands of up to ``EXACT`` cards, else a good one. Needs 1 <= count <= len(free).
+    of islands with up to ``EXACT`` sets, else a good one. Needs 1 <= count <= len(free).
     """
     free = tuple(sorted(free))
     if count == len(free):
@@ -94,7 +95,7 @@ def _of_pool(view: _View, pool: tuple[int, ...], count: int, together: bool) -> 
     """The key of the set to take out of the pool; it is connected if ``together``."""
     if count == len(pool):
         return _key(view, pool)
-    if len(pool) <= EXACT:
+    if comb(len(pool), count) <= EXACT:
         return _exact(view, pool, count, together)
     # Growing takes the first of equals: the one that is missed least.
     order = tuple(sorted(pool, key=lambda i: (view.strength[i], i)))

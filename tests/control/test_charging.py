@@ -89,7 +89,7 @@ class Rig:
         self.memory = memory
         self.cluster = Cluster(Settings())
         self.charging = Charging(self.cluster, memory, lambda: self.now, tasks)
-        self.upkeep = Upkeep(self.cluster, self.charging, memory, lambda: self.now)
+        self.upkeep = Upkeep(self.cluster, self.charging, memory, lambda: self.now, lambda: None)
         for kind in order:
             self.listed(kind)
 

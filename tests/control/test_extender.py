@@ -21,6 +21,8 @@ from tests import build
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from hami_admission.wire.notices import Notice
+
 POD = build.pod_json(build.container(limits=build.gpu(1, memory=1000)), uid="u")
 FILTER = msgspec.json.encode({"Pod": POD, "NodeNames": ["n", "other"]})
 BIND = msgspec.json.encode({"PodName": "p", "PodNamespace": "team", "PodUID": "u", "Node": "n"})
@@ -55,7 +57,8 @@ class Rig:
             self.cluster.apply(events.Listed(kind, keys), 0)
         charging = Charging(self.cluster, api, time.time, tasks)
         binder = Binder(self.cluster, charging, api, time.time)
-        self.extender = Extender(self.cluster, binder, time.time)
+        self.told: list[Notice] = []
+        self.extender = Extender(self.cluster, binder, self.told.append, time.time)
 
     async def filter(self) -> dict[str, Any]:
         found: dict[str, Any] = msgspec.json.decode((await self.extender.filter(FILTER)).body)

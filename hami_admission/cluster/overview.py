@@ -1,0 +1,71 @@
+"""What there is and who has it, as tables: for metrics. A view of one moment, never changed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from hami_admission.cluster.records import Record
+    from hami_admission.cluster.state import Cluster
+    from hami_admission.model.card import Card
+    from hami_admission.model.grant import Grant
+    from hami_admission.model.quota import Quota
+    from hami_admission.placement.usage import NodeUsage
+
+
+class Held(NamedTuple):
+    """A share of a card and the container (by slot) that holds it."""
+
+    namespace: str
+    pod: str
+    node: str
+    slot: int
+    grant: Grant
+
+
+class Overview(NamedTuple):
+    """References into the cluster's state; cheap to take, whatever is made of it later."""
+
+    usage: Sequence[tuple[str, NodeUsage]]
+    bound: Sequence[Record]
+    quotas: Sequence[Quota]
+    pods: int
+    bookings: int
+    waiting: int
+    tables: int
+    asked: int
+    computed: int
+
+    def cards(self) -> Iterator[tuple[str, Card]]:
+        """Every card with its node."""
+        for node, usage in self.usage:
+            for cards in usage.cards.values():
+                for card in cards:
+                    yield node, card
+
+    def held(self) -> Iterator[Held]:
+        """Every share that a bound pod has."""
+        for record in self.bound:
+            pod = record.pod
+            for slot, grants in enumerate(record.grants):
+                for grant in grants:
+                    yield Held(pod.namespace, pod.name, pod.node_name, slot, grant)
+
+
+def of(cluster: Cluster) -> Overview:
+    """The cluster as it is now."""
+    return Overview(
+        usage=tuple(cluster.usage().items()),
+        bound=tuple(record for record in cluster.records() if record.grants),
+        quotas=tuple(
+            quota for name in cluster.quotas.namespaces() for quota in cluster.quotas.of(name)
+        ),
+        pods=len(cluster.records()),
+        bookings=len(cluster.bookings),
+        waiting=len(cluster.waiting),
+        tables=len(cluster.tables),
+        asked=cluster.tables.asked,
+        computed=cluster.tables.computed,
+    )

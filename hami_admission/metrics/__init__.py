@@ -1,0 +1,1 @@
+"""Numbers for Prometheus, on a registry that is passed in."""

@@ -1,0 +1,62 @@
+"""Kubernetes Events about pods (core/v1), to be made and to be counted up."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Literal
+
+import msgspec
+
+LONGEST = 1024
+"""Characters of a message that the API server takes."""
+
+
+class Notice(msgspec.Struct, frozen=True):
+    """Something to be told about a pod; notices of one pod, reason and cause are one Event."""
+
+    namespace: str
+    pod: str
+    uid: str
+    reason: str
+    message: str
+    kind: Literal["Normal", "Warning"] = "Normal"
+    cause: str = ""
+
+
+def encode(notice: Notice, *, name: str, component: str, count: int, since: float) -> bytes:
+    """The Event; ``since`` is a unix second."""
+    stamp = _stamp(since)
+    return msgspec.json.encode({
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"name": name, "namespace": notice.namespace},
+        "involvedObject": {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "namespace": notice.namespace,
+            "name": notice.pod,
+            "uid": notice.uid,
+        },
+        "reason": notice.reason,
+        "message": _cut(notice.message),
+        "type": notice.kind,
+        "source": {"component": component},
+        "reportingComponent": component,
+        "firstTimestamp": stamp,
+        "lastTimestamp": stamp,
+        "count": count,
+    })
+
+
+def repeated(notice: Notice, *, count: int, now: float) -> bytes:
+    """The merge patch that says that it happened again, and how it reads now."""
+    last = {"count": count, "lastTimestamp": _stamp(now), "message": _cut(notice.message)}
+    return msgspec.json.encode(last)
+
+
+def _cut(message: str) -> str:
+    return message if len(message) <= LONGEST else message[: LONGEST - 1] + "…"
+
+
+def _stamp(seconds: float) -> str:
+    return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,78 @@
+"""What the server answers beside its handlers: content types, and who is told how long it took."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import aiohttp
+import msgspec
+import pytest
+from prometheus_client import CollectorRegistry
+from prometheus_client.parser import text_string_to_metric_families
+
+from hami_admission.cluster import events
+from hami_admission.cluster.state import Cluster
+from hami_admission.control.http import Reply, Route, Server
+from hami_admission.control.scrape import Scrape
+from hami_admission.settings import Settings
+from tests import build
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+
+async def echo(body: bytes) -> Reply:
+    """The body, or the failure that it asks for."""
+    if body == b"fail":
+        raise RuntimeError("on purpose")
+    return Reply(msgspec.json.encode(body.decode()))
+
+
+@pytest.fixture
+async def told() -> AsyncIterator[tuple[str, list[tuple[str, int]]]]:
+    """The address of a server, and what its meter was told."""
+    seen: list[tuple[str, int]] = []
+
+    def meter(route: str, status: int, seconds: float) -> None:
+        assert 0 <= seconds < 10
+        seen.append((route, status))
+
+    scrape = Scrape(a_cluster(), CollectorRegistry(), lambda: [("c", "C.", {"a": 1, "b": 2})])
+    server = Server(
+        {("POST", "/echo"): Route(echo, 100), ("GET", "/metrics"): Route(scrape.metrics)}, meter
+    )
+    port = await server.start("127.0.0.1", 0, None)
+    yield f"http://127.0.0.1:{port}", seen
+    await server.stop()
+
+
+def a_cluster() -> Cluster:
+    made = Cluster(Settings())
+    made.apply(events.NodeSeen(build.facts("n", 2)), 0)
+    return made
+
+
+async def test_each_answer_is_measured_unknown_paths_are_not(
+    told: tuple[str, list[tuple[str, int]]],
+) -> None:
+    url, seen = told
+    async with aiohttp.ClientSession() as session:
+        async with session.post(f"{url}/echo", data=b"x") as answer:
+            assert (answer.content_type, await answer.json()) == ("application/json", "x")
+        async with session.post(f"{url}/echo", data=b"fail") as answer:
+            assert answer.status == 500
+        async with session.post(f"{url}/{'x' * 50}") as answer:
+            assert answer.status == 404
+    assert seen == [("/echo", 200), ("/echo", 500)]
+
+
+async def test_metrics_are_exposition_text(told: tuple[str, list[tuple[str, int]]]) -> None:
+    url, _ = told
+    async with aiohttp.ClientSession() as session, session.get(f"{url}/metrics") as answer:
+        assert answer.content_type == "text/plain"
+        text = await answer.text()
+    families = {family.name: family for family in text_string_to_metric_families(text)}
+    assert len(families["hami_gpu_memory_limit_bytes"].samples) == 2
+    counted = {each.labels["result"]: each.value for each in families["c"].samples}
+    assert counted == {"a": 1, "b": 2}
+    assert {"process_resident_memory_bytes", "python_gc_collections"} <= families.keys()
