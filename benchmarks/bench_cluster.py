@@ -4,8 +4,8 @@
 
 etcd, kube-apiserver, kube-controller-manager and kube-scheduler are the real ones, on this machine;
 nodes have no kubelet. First kube-scheduler alone, with the configuration that we ship less the
-extender, and pods that ask for an extended resource of the nodes: what the machine can do. Then
-hami-admission beside it, webhooks included. Pods are created by 32 connections as fast as the API
+extender, and pods that ask as many extended resources of the nodes: what the machine can do. Then
+hami-admission beside it, webhooks included. Pods are created by 16 connections as fast as the API
 server takes them, and watched until the last is bound.
 """
 
@@ -35,16 +35,17 @@ if TYPE_CHECKING:
 
     from tests.cluster.audit import Audit
 
-PARALLEL = 32
+PARALLEL = 16
 PODS = KINDS["Pod"]
 NAMESPACE = "bench"
 USER = "system:serviceaccount:hami-system:hami-admission"
 WARM = 50
 """Pods before the measurement."""
 
-OTHER = "example.org/card"
-"""The resource of the run without us: of the nodes, as a device plugin would offer it."""
+OTHER = {"example.org/card": "80", "example.org/memory": "655360", "example.org/cores": "800"}
+"""The resources of the run without us: of each node, as a device plugin would offer them."""
 
+THEIRS = {"example.org/card": "1", "example.org/memory": "8000", "example.org/cores": "10"}
 OURS = build.gpu(1, memory=8000, cores=10)
 UNFIT = build.gpu(1, memory=131072)
 
@@ -160,7 +161,7 @@ class Bench:
         async def one(number: int) -> None:
             name = f"node-{number}"
             notes = clusters.node(name).annotations
-            await self.api.add_node(name, annotations=notes, extra={OTHER: "80"})
+            await self.api.add_node(name, annotations=notes, extra=OTHER)
 
         begun = time.monotonic()
         await each(range(self.nodes), one)
@@ -194,8 +195,8 @@ class Bench:
         config.pop("extenders")
         config["profiles"][0]["schedulerName"] = "alone"
         scheduler = await asyncio.to_thread(self.plane.start_scheduler, config)
-        await self.throughput("warm", WARM, limits={OTHER: 1}, schedulerName="alone")
-        found = await self.throughput("alone", count, limits={OTHER: 1}, schedulerName="alone")
+        await self.throughput("warm", WARM, limits=THEIRS, schedulerName="alone")
+        found = await self.throughput("alone", count, limits=THEIRS, schedulerName="alone")
         await asyncio.to_thread(scheduler.stop)
         await self.clear()
         return found
@@ -213,7 +214,7 @@ class Bench:
         path = PODS.path(NAMESPACE)
         label = {"full": "yes"}
         notes = clusters.node("full").annotations
-        await self.api.add_node("full", label, annotations=notes, extra={OTHER: "80"})
+        await self.api.add_node("full", label, annotations=notes, extra=OTHER)
         select = {"nodeSelector": label}
         whole = build.gpu(1)
         names = [f"full-{n}" for n in range(clusters.CARDS)]

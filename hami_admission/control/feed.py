@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import logging
+import time
 from typing import TYPE_CHECKING
 
 from hami_admission.cluster import events
@@ -24,6 +27,12 @@ if TYPE_CHECKING:
     Decode = Callable[[msgspec.Raw], Keyed]
 
 log = logging.getLogger(__name__)
+
+TURN_SECONDS = 0.001
+"""How long objects are taken in before others have their turn: a review waits no longer."""
+
+LASTING = 1000
+"""Listed objects after which the garbage collector is told that they stay."""
 
 
 class Feed:
@@ -57,17 +66,25 @@ class Feed:
         self, kind: events.Kind, following: reflector.Reflector, seen: Decode, gone: Decode
     ) -> None:
         listed: set[str] | None = None
+        begun = time.perf_counter()
         async for signal in watch.signals(self._client, following):
             if isinstance(signal, reflector.Listing):
                 listed = set()
             elif isinstance(signal, reflector.Listed):
-                self._apply(events.Listed(kind, frozenset(listed or ())))
-                log.info("listed", extra={"kind": kind.value, "objects": len(listed or ())})
+                self._complete(kind, frozenset(listed or ()))
                 listed = None
             else:
                 key = self._one(kind, signal, seen, gone)
                 if listed is not None and key is not None:
-                    listed.add(key)
+                    _note(listed, key)
+            if time.perf_counter() - begun > TURN_SECONDS:
+                await asyncio.sleep(0)
+                begun = time.perf_counter()
+
+    def _complete(self, kind: events.Kind, listed: frozenset[str]) -> None:
+        self._apply(events.Listed(kind, listed))
+        gc.freeze()
+        log.info("listed", extra={"kind": kind.value, "objects": len(listed)})
 
     def _one(self, kind: events.Kind, signal: Signal, seen: Decode, gone: Decode) -> str | None:
         """One object; one that cannot be read is said and passed over, not the end of the watch."""
@@ -85,6 +102,12 @@ class Feed:
 
     def _apply(self, event: events.Event) -> None:
         self._charging.touch(self._cluster.apply(event, self._clock()))
+
+
+def _note(listed: set[str], key: str) -> None:
+    listed.add(key)
+    if len(listed) % LASTING == 0:
+        gc.freeze()
 
 
 def _pod_seen(body: msgspec.Raw) -> Keyed:

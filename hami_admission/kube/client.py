@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import msgspec
@@ -51,10 +51,21 @@ class Client:
     def __init__(self, api: ApiClient) -> None:
         self._api = api
         self._base = str(api.configuration.host).rstrip("/")
-        self._session: aiohttp.ClientSession = api.rest_client.pool_manager
+        rest = api.rest_client
+        # Its connections, but not its session: that one looks for a .netrc before each request,
+        # and for proxies in an environment that is about image registries.
+        self._session = aiohttp.ClientSession(
+            connector=rest.pool_manager.connector, connector_owner=False, read_bufsize=1 << 21
+        )
+        self._way: Any = {
+            "proxy": rest.proxy,
+            "proxy_headers": rest.proxy_headers,
+            "server_hostname": rest.server_hostname,
+        }
 
     async def close(self) -> None:
         """Close the pool."""
+        await self._session.close()
         await self._api.close()
 
     async def request(
@@ -72,7 +83,13 @@ class Client:
         headers = await self._headers(content_type)
         try:
             async with self._session.request(
-                method, self._base + path, data=body, params=query, headers=headers, timeout=limit
+                method,
+                self._base + path,
+                data=body,
+                params=query,
+                headers=headers,
+                timeout=limit,
+                **self._way,
             ) as response:
                 answer = await response.read()
                 status = response.status
@@ -91,7 +108,7 @@ class Client:
         headers = await self._headers(JSON)
         try:
             async with self._session.get(
-                self._base + path, params=query, headers=headers, timeout=limit
+                self._base + path, params=query, headers=headers, timeout=limit, **self._way
             ) as response:
                 if response.status >= 300:
                     raise errors.of(response.status, _message(await response.read()))

@@ -58,19 +58,27 @@ def possible(
     if isinstance(meant, Unfit):
         return meant
     request = meant
-    size = cards[0].device.memory_mib
-    alike = request.memory_mib is not None or all(card.device.memory_mib == size for card in cards)
+    alike = _alike(cards, request)
     choosy = vendor.choosy(request.count, wishes)
     enough = request.count if alike and not choosy else None
     candidates = _candidates(vendor, cards, request, wishes, enough)
     if isinstance(candidates, Unfit):
         return candidates
     (able, reasons), count = candidates, request.count
-    if not alike or any(grant.profile for _, grant in able):
+    if not alike:
         return None
     if choosy:
         return _together(vendor, able, reasons, wishes, count, len(cards))
     return tuple([grant for _, grant in able[:count]])
+
+
+def _alike(cards: Cards, request: Request) -> bool:
+    """Does the request cost the same on each of these cards?"""
+    size = cards[0].device.memory_mib
+    fixed = request.memory_mib is not None
+    return all(
+        not card.device.profiles and (fixed or card.device.memory_mib == size) for card in cards
+    )
 
 
 def _meant(vendor: Vendor, cards: Cards, request: Request) -> Request | Unfit:

@@ -9,7 +9,7 @@ import msgspec
 from hami_admission.model.grant import PodGrants
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Mapping
 
 MAX_SCORE = 10
 """The highest score that a scheduler extender may give (k8s.io/kube-scheduler/extender/v1)."""
@@ -40,20 +40,21 @@ def rank(name: str, score: float, policy: str) -> Rank:
 
 
 def priorities(
-    ranks: Mapping[str, Rank], names: Iterable[str], first: str | None
+    ranks: Mapping[str, Rank], names: Collection[str], first: str | None
 ) -> dict[str, int]:
     """Scores for kube-scheduler: 10 for the booked node alone, the others spread over 0 to 9.
 
     A node without a rank has 0.
     """
-    named = list(names)
-    known = [ranks[name][0] for name in named if name in ranks]
-    if not known:
-        return dict.fromkeys(named, 0)
-    low, span = min(known), max(known) - min(known)
-    found = {}
-    for name in named:
-        own = ranks.get(name)
-        share = 0.0 if own is None else 1.0 - (own[0] - low) / span if span else 1.0
-        found[name] = MAX_SCORE if name == first else int((MAX_SCORE - 1) * share)
+    own = {name: ranks[name][0] for name in names if name in ranks}
+    low, high = min(own.values(), default=0.0), max(own.values(), default=0.0)
+    span = high - low
+    # Most nodes are as full as many others.
+    scores = {
+        rank: int((MAX_SCORE - 1) * ((high - rank) / span if span else 1))
+        for rank in set(own.values())
+    }
+    found = dict.fromkeys(names, 0) | {name: scores[rank] for name, rank in own.items()}
+    if first in found:
+        found[first] = MAX_SCORE
     return found

@@ -168,7 +168,8 @@ async def test_each_reason_reaches_kube_scheduler_and_the_event(tag: str) -> Non
     told: list[Notice] = []
     found = await ask(a_cluster(case), pod, told)
     assert found == {
-        "NodeNames": [], "FailedNodes": {"n": case.text}, "FailedAndUnresolvableNodes": {},
+        "NodeNames": [], "FailedNodes": {"n": case.text},
+        "FailedAndUnresolvableNodes": {"n": case.text},
         "Error": "",
     }  # fmt: skip
     (notice,) = told

@@ -66,7 +66,7 @@ def test_results_have_capitalised_names() -> None:
     assert msgspec.json.decode(extender.encode_filter(["n"], {"m": "full"})) == {
         "NodeNames": ["n"],
         "FailedNodes": {"m": "full"},
-        "FailedAndUnresolvableNodes": {},
+        "FailedAndUnresolvableNodes": {"m": "full"},
         "Error": "",
     }
     assert msgspec.json.decode(extender.encode_priorities({"n": 10, "m": 0})) == [
