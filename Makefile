@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 STAMP := $(VENV)/.installed
 BIN := $(VENV)/bin
-PURE := hami_admission/settings.py,*/model/*,*/wire/*,*/vendors/*,*/quota/*,*/admission/*,*/topology/*,*/placement/*,*/cluster/*,*/simulate/*
+PURE := hami_admission/settings.py,*/model/*,*/wire/*,*/vendors/*,*/quota/*,*/admission/*,*/topology/*,*/placement/*,*/cluster/*,*/metrics/*,*/simulate/*
 
 .PHONY: demo test test-cluster bench clean
 

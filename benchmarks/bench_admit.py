@@ -32,6 +32,7 @@ from hami_admission.control.charging import Charging
 from hami_admission.control.extender import Extender
 from hami_admission.control.http import Server
 from hami_admission.control.probes import Probes
+from hami_admission.control.snapshots import Snapshots
 from hami_admission.control.webhook import Webhook
 from hami_admission.settings import Settings
 from hami_admission.wire import pods
@@ -100,7 +101,9 @@ async def serve() -> None:
         charging = Charging(cluster, api, time.time, tasks)
         extender = Extender(cluster, Binder(cluster, charging, api, time.time), print, time.time)
         webhook = Webhook(cluster, charging, time.time)
-        server = Server(app.routes(webhook, extender, Probes(cluster)))
+        server = Server(
+            app.routes(webhook, extender, Probes(cluster), Snapshots(cluster, time.time))
+        )
         tls = context.create()
         context.load(tls, authority.create((HOST,), datetime.now(UTC)))
         port = await server.start(HOST, 0, tls)

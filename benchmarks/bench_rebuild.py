@@ -40,6 +40,7 @@ from hami_admission.control.extender import Extender
 from hami_admission.control.feed import Feed
 from hami_admission.control.http import Server
 from hami_admission.control.probes import Probes
+from hami_admission.control.snapshots import Snapshots
 from hami_admission.control.webhook import Webhook
 from hami_admission.kube import client as clients
 from hami_admission.kube import paths
@@ -123,7 +124,7 @@ async def serve(kubeconfig: str) -> None:
         webhook = Webhook(cluster, charging, time.time)
         probes = Probes(cluster)
         probes.published = True
-        server = Server(app.routes(webhook, extender, probes))
+        server = Server(app.routes(webhook, extender, probes, Snapshots(cluster, time.time)))
         tls = context.create()
         context.load(tls, authority.create((HOST,), datetime.now(UTC)))
         print(await server.start(HOST, 0, tls), flush=True)

@@ -6,11 +6,15 @@ Exit codes: 0 all good, 1 something was refused or not placed, 2 bad input or us
 from __future__ import annotations
 
 import asyncio
+import ssl
 import sys
 from contextlib import suppress
 from importlib import resources
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+from urllib.request import urlopen
 
 import click
 import msgspec
@@ -19,6 +23,9 @@ from rich.console import Console
 
 import hami_admission
 from hami_admission import settings as settings_of
+from hami_admission.cluster import explain as explanation
+from hami_admission.cluster import snapshot as snapshots
+from hami_admission.settings import Settings
 from hami_admission.simulate import report, run, scenario
 from hami_admission.simulate.errors import BadInput
 
@@ -27,6 +34,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
+    from hami_admission.cluster.snapshot import Snapshot
     from hami_admission.control.logs import Format
 
 try:
@@ -41,6 +49,7 @@ _BAD_INPUT = 2
 _REFUSED = 1
 
 _files = click.argument("files", nargs=-1, required=True, metavar="FILES…")
+_snapshot = click.option("--snapshot", metavar="FILE", help="A state from GET /snapshot.")
 _config = click.option("--config", metavar="FILE", help="Settings, as the control process has.")
 
 
@@ -81,27 +90,75 @@ def check(files: tuple[str, ...], config: str | None, output: str) -> None:
 
 
 @main.command()
-@_files
+@click.argument("files", nargs=-1, metavar="FILES…")
 @click.option("--nodes", multiple=True, metavar="FILE", help="More files, with Nodes.")
+@_snapshot
 @_config
 @_output("table", "json")
 def simulate(
-    files: tuple[str, ...], nodes: tuple[str, ...], config: str | None, output: str
+    files: tuple[str, ...],
+    nodes: tuple[str, ...],
+    snapshot: str | None,
+    config: str | None,
+    output: str,
 ) -> None:
     """Admission, quota, placement and environment of all pods in FILES, in file order.
 
     Workloads become their pods; Nodes and ResourceQuotas among the files are used. Without Nodes
-    the cluster is 2 nodes × 8 A100-80G. kube-scheduler's own filters are not simulated.
+    the cluster is 2 nodes × 8 A100-80G; with --snapshot it is the one that was taken, and its
+    waiting pods come first. kube-scheduler's own filters are not simulated.
     """
+    if not files and snapshot is None:
+        raise click.UsageError("name FILES, or a state with --snapshot FILE")
     with _Complaints():
-        found = scenario.build(_documents((*nodes, *files)))
-        result = run.simulate(found, _settings(config))
+        taken = None if snapshot is None else _taken(_text(snapshot).encode(), snapshot)
+        default = Settings() if taken is None else taken.settings
+        settings = default if config is None else _settings(config)
+        known = [] if taken is None else [node.name for node in taken.nodes]
+        found = scenario.build(_documents((*nodes, *files)), known=known)
+        if taken is None:
+            result = run.simulate(found, settings)
+        else:
+            result = run.replay(found, msgspec.structs.replace(taken, settings=settings))
     if output == "table":
         _print(report.tables(result))
     else:
         _dump(report.of_simulation(result), output)
     _say_ignored(found)
     sys.exit(0 if all(each.good for each in result.outcomes) else _REFUSED)
+
+
+@main.command()
+@click.argument("pod", metavar="NAMESPACE/POD")
+@_snapshot
+@click.option(
+    "--server",
+    default="https://127.0.0.1:8443",
+    show_default=True,
+    help="The control process beside this one, or one that kubectl port-forward leads to.",
+)
+@_output("table", "json")
+def explain(pod: str, snapshot: str | None, server: str, output: str) -> None:
+    """Why a pod waits or where it is: which card of which node fails why, what is free, which
+    quota is left, and the least changes that would make it fit.
+
+    Asks the control process on this machine, in its pod for example; or reads --snapshot FILE.
+    Exit code 1: the pod waits.
+    """
+    if pod.count("/") != 1 or not all(pod.split("/")):
+        raise click.UsageError(f"{pod}: write NAMESPACE/POD")
+    with _Complaints():
+        body = _fetched(f"{server}/snapshot") if snapshot is None else _text(snapshot).encode()
+        taken = _taken(body, server if snapshot is None else snapshot)
+        try:
+            found = explanation.explain(snapshots.restore(taken), pod)
+        except explanation.Unknown as error:
+            raise BadInput(str(error.args[0])) from error
+    if output == "table":
+        _print(report.explained(found))
+    else:
+        _dump(msgspec.to_builtins(found), output)
+    sys.exit(0 if found.node else _REFUSED)
 
 
 @main.command()
@@ -163,6 +220,38 @@ def _run(main_task: Coroutine[Any, Any, None]) -> None:
         from uvloop import new_event_loop as factory
     with asyncio.Runner(loop_factory=factory) as runner:
         runner.run(main_task)
+
+
+def _taken(body: bytes, name: str) -> Snapshot:
+    try:
+        return snapshots.decode(body)
+    except snapshots.Damaged as error:
+        raise BadInput(f"{name}: {error}") from error
+
+
+def _fetched(url: str) -> bytes:
+    """From this machine only: there is nobody between, and so the certificate is not looked at."""
+    if not _is_here(url):
+        raise BadInput(f"{url}: only https:// of this machine; kubectl port-forward leads there")
+    tls = ssl.create_default_context()
+    tls.check_hostname = False
+    tls.verify_mode = ssl.CERT_NONE
+    try:
+        with urlopen(url, timeout=30, context=tls) as answer:
+            body: bytes = answer.read()
+            return body
+    except (OSError, ValueError) as error:
+        raise BadInput(f"{url}: {error}; run it beside control, or give --snapshot") from error
+
+
+def _is_here(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        here = host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+    return here and parts.scheme == "https"
 
 
 def _documents(files: Iterable[str]) -> Iterator[tuple[str, object]]:

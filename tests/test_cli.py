@@ -14,6 +14,10 @@ from click.testing import CliRunner
 
 import hami_admission
 from hami_admission.cli import main
+from hami_admission.cluster import events, snapshot
+from hami_admission.cluster.state import Cluster
+from hami_admission.settings import Settings
+from hami_admission.wire import keys
 from tests import build
 from tests.build import Json, gpu
 
@@ -269,3 +273,94 @@ def test_control_without_a_cluster_says_what_it_wants(tmp_path: Path) -> None:
         assert done.returncode == 2
         assert f"hami-admission: {said}" in done.stderr
         assert "Traceback" not in done.stderr
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    """A snapshot of a node of two cards with a pod that waits for three, and one that is bound."""
+    cluster = Cluster(Settings())
+    cluster.apply(events.NodeSeen(build.facts("n", 2)), 0)
+    notes = {keys.NVIDIA_ALLOCATED: "GPU-n-0,NVIDIA,2000,0:;"}
+    one = build.container(limits=gpu(1, memory=2000))
+    bound = build.pod(one, name="bound", uid="b", nodeName="n", annotations=notes)
+    waits = build.pod(build.container(limits=gpu(3)), name="waits", uid="w")
+    for pod in (bound, waits):
+        cluster.apply(events.PodSeen(pod), 0)
+    demand = cluster.demand(waits)
+    assert demand is not None
+    cluster.plan(waits, demand, ["n"], 5)
+    path = tmp_path / "state.json"
+    path.write_bytes(snapshot.encode(snapshot.take(cluster, 9), cluster.vendors))
+    return path
+
+
+def test_explain_a_waiting_pod(state: Path) -> None:
+    found = _run("explain", "team/waits", "--snapshot", str(state))
+    assert found.exit_code == 1
+    for words in ("team/waits: refused", "NodeInsufficientDevice", "GPU-n-1", "at most 1"):
+        assert words in found.stdout
+    found = _run("explain", "team/waits", "--snapshot", str(state), "-o", "json")
+    assert json.loads(found.stdout)["changes"] == [
+        {"what": "nvidia.com/gpu", "asked": "3", "enough": "at most 1", "node": "n"},
+    ]
+
+
+def test_explain_a_bound_pod(state: Path) -> None:
+    found = _run("explain", "team/bound", "--snapshot", str(state))
+    assert found.exit_code == 0
+    assert "team/bound: bound on n" in found.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("team/other",), "team/other: no such pod"),
+        (("other",), "write NAMESPACE/POD"),
+        (("a/b/c",), "write NAMESPACE/POD"),
+    ],
+)
+def test_explain_of_nothing(state: Path, arguments: tuple[str, ...], words: str) -> None:
+    found = _run("explain", *arguments, "--snapshot", str(state))
+    assert found.exit_code == 2
+    assert words in found.stderr
+
+
+@pytest.mark.parametrize(
+    "server", ["http://127.0.0.1:1", "https://example.org", "https://127.0.0.1:1", "https://[::1"]
+)
+def test_explain_asks_this_machine_only_and_says_when_nobody_answers(server: str) -> None:
+    found = _run("explain", "team/p", "--server", server)
+    assert found.exit_code == 2
+    assert server.removesuffix("/") in found.stderr
+
+
+def test_explain_and_simulate_say_that_a_file_is_no_snapshot(file: Path) -> None:
+    file.write_text("{}")
+    for command in (("explain", "a/b"), ("simulate",)):
+        found = _run(*command, "--snapshot", str(file))
+        assert found.exit_code == 2
+        assert f"{file}: a snapshot of version 0" in found.stderr
+
+
+def test_simulate_goes_on_from_a_snapshot(state: Path, file: Path) -> None:
+    found = _run("simulate", "--snapshot", str(state), "-o", "json")
+    assert found.exit_code == 1
+    (again,) = json.loads(found.stdout)["pods"]
+    assert (again["name"], again["reasons"]) == ("waits", {"n": "2/2 NodeInsufficientDevice"})
+    file.write_text(_yaml({**GOOD, "metadata": {"name": "new"}}, a_node("m", 4)))
+    found = _run("simulate", "--snapshot", str(state), str(file), "-o", "json")
+    assert found.exit_code == 0
+    placed = {each["name"]: each["placement"]["node"] for each in json.loads(found.stdout)["pods"]}
+    assert placed == {"waits": "m", "new": "m"}
+
+
+def test_simulate_needs_files_or_a_snapshot() -> None:
+    found = _run("simulate")
+    assert found.exit_code == 2
+    assert "--snapshot FILE" in found.stderr
+
+
+def a_node(name: str, cards: int) -> Json:
+    """A Node as a file has it."""
+    facts = build.facts(name, cards)
+    return {"kind": "Node", "metadata": {"name": name, "annotations": facts.annotations}}

@@ -10,7 +10,7 @@ from hami_admission.cluster.tables import Changes
 from hami_admission.placement import usage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from hami_admission.model.amounts import Amounts
     from hami_admission.model.grant import CardKey
@@ -72,7 +72,7 @@ class Nodes:
         self._expiring.discard(name)
         self.changes.note(name)
 
-    def all(self) -> Iterable[Node]:
+    def all(self) -> Collection[Node]:
         """The nodes that were seen, as they were seen."""
         return self._nodes.values()
 

@@ -21,11 +21,12 @@ from hami_admission.quota import charge, ledger, limits
 from hami_admission.vendors import table
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from hami_admission.admission.admit import Decision
     from hami_admission.cluster.records import Record
     from hami_admission.model.grant import PodGrants
+    from hami_admission.model.node import Node
     from hami_admission.model.pod import Pod
     from hami_admission.model.quota import Quota
     from hami_admission.model.request import Request
@@ -95,9 +96,31 @@ class Cluster:
         """All pods that count."""
         return self._pods.values()
 
+    def nodes(self) -> Collection[Node]:
+        """All nodes that were seen, with cards or without."""
+        return self._nodes.all()
+
     def usage(self) -> Mapping[str, NodeUsage]:
         """The nodes with cards, and what is taken of them."""
         return self._nodes.usage
+
+    def own(self, quota: Quota, uid: str) -> Amounts[str]:
+        """What a quota's ``used`` counts for a pod."""
+        if uid in quota.holds:
+            return quota.holds[uid].amounts
+        record = self._pods.get(uid)
+        return record.amounts if record is not None else Amounts()
+
+    def left(self, pod: Pod) -> list[tuple[Quota, dict[str, int]]]:
+        """What the pod may have in all of each quota that counts it."""
+        return [
+            (quota, ledger.left(quota, self.own(quota, pod.uid)))
+            for quota in self.quotas.applying(pod)
+        ]
+
+    def allows(self, pod: Pod, demand: Demand) -> Allows | None:
+        """Whether grants fit into the quotas; None where no quota asks."""
+        return self._allows(pod, demand)[0]
 
     # Placing.
 
@@ -259,6 +282,14 @@ class Cluster:
             return self._complete(event)
         return ()
 
+    def restore(self, nodes: Iterable[Node], pods: Iterable[Record]) -> None:
+        """Take in what was known elsewhere (``cluster/snapshot.py``); everything is listed then."""
+        for node in nodes:
+            self._nodes.put(node, ())
+        for record in pods:
+            self._remember(record)
+        self._listed.update(events.Kind)
+
     def _pod_seen(self, pod: Pod) -> Collection[str]:
         before = self._pods.get(pod.uid)
         record = records.of(pod, self.vendors, before, self._price)
@@ -269,12 +300,16 @@ class Cluster:
             return ()
         self._forget(pod.uid)
         if record is not None:
-            self._pods[pod.uid] = record
-            self._in_namespace[pod.namespace].add(pod.uid)
-            if record.bound:
-                self._on_node[pod.node_name].add(pod.uid)
-                self._nodes.take(pod.node_name, record.held)
+            self._remember(record)
         return {pod.namespace}
+
+    def _remember(self, record: Record) -> None:
+        pod = record.pod
+        self._pods[pod.uid] = record
+        self._in_namespace[pod.namespace].add(pod.uid)
+        if record.bound:
+            self._on_node[pod.node_name].add(pod.uid)
+            self._nodes.take(pod.node_name, record.held)
 
     def _pod_gone(self, uid: str) -> Collection[str]:
         self.give_back(uid)
@@ -329,23 +364,15 @@ class Cluster:
 
     def _allows(self, pod: Pod, demand: Demand) -> tuple[Allows | None, list[dict[str, int]]]:
         """Whether grants fit what is left of the quotas, and that; None where no quota asks."""
-        applying = self.quotas.applying(pod)
-        if not applying:
+        left = [each for _, each in self.left(pod)]
+        if not left:
             return None, []
-        left = [ledger.left(quota, self._own(quota, pod.uid)) for quota in applying]
 
         def allows(grants: PodGrants) -> bool:
             amounts = charge.of_grants(demand.kinds, grants, self._names)
             return not any(amounts.above(each) for each in left)
 
         return allows, left
-
-    def _own(self, quota: Quota, uid: str) -> Amounts[str]:
-        """What a quota's ``used`` counts for a pod."""
-        if uid in quota.holds:
-            return quota.holds[uid].amounts
-        record = self._pods.get(uid)
-        return record.amounts if record is not None else Amounts()
 
     def _of_namespace(self, namespace: str) -> list[Record]:
         return [self._pods[uid] for uid in self._in_namespace.get(namespace, ())]

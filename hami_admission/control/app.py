@@ -24,6 +24,7 @@ from hami_admission.control.feed import Feed
 from hami_admission.control.http import Route, Routes, Server
 from hami_admission.control.probes import Probes
 from hami_admission.control.scrape import Scrape
+from hami_admission.control.snapshots import Snapshots
 from hami_admission.control.upkeep import Upkeep
 from hami_admission.control.waker import Waker
 from hami_admission.control.webhook import Webhook
@@ -108,7 +109,10 @@ async def _start(
     registry = CollectorRegistry()
     meters = Meters(registry)
     scrape = Scrape(cluster, registry, partial(_counts, recorder, waker))
-    server = Server(routes(webhook, extender, probes), meters.request, grace=DRAIN_SECONDS)
+    snapshots = Snapshots(cluster, time.time)
+    server = Server(
+        routes(webhook, extender, probes, snapshots), meters.request, grace=DRAIN_SECONDS
+    )
     metrics = Server({("GET", "/metrics"): Route(scrape.metrics)})
     tls = contexts.create()
     keeper = Keeper(
@@ -133,7 +137,7 @@ async def _start(
     tasks.create_task(_until_stopped(server, metrics, probes))
 
 
-def routes(webhook: Webhook, extender: Extender, probes: Probes) -> Routes:
+def routes(webhook: Webhook, extender: Extender, probes: Probes, snapshots: Snapshots) -> Routes:
     """Every route that we serve; ``webhook`` is upstream's name for ``mutate``."""
     mutate = Route(webhook.mutate, reviews.MAX_BYTES)
     longest = wire_extender.MAX_BYTES
@@ -146,6 +150,7 @@ def routes(webhook: Webhook, extender: Extender, probes: Probes) -> Routes:
         ("POST", "/bind"): Route(extender.bind, longest, local=True),
         ("GET", "/healthz"): Route(probes.healthz),
         ("GET", "/readyz"): Route(probes.readyz),
+        ("GET", "/snapshot"): Route(snapshots.snapshot, local=True),
     }
 
 

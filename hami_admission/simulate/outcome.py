@@ -81,6 +81,22 @@ def of_decision(
     )
 
 
+def of_waiting(pod: Pod) -> Outcome:
+    """A pod that was admitted before."""
+    return Outcome(
+        namespace=pod.namespace,
+        name=pod.name,
+        owner=None,
+        verdict="admitted",
+        message="",
+        warnings=(),
+        scheduler=pod.scheduler_name,
+        patch=[],
+        document={},
+        containers=tuple(container.name for container in pod.containers),
+    )
+
+
 def denied(admitted: Outcome, message: str) -> Outcome:
     """A pod that admission would let in, but not the namespace's quota."""
     return msgspec.structs.replace(

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
+    from hami_admission.cluster.explain import Explanation, NodeView, QuotaView
     from hami_admission.model.quota import Quota
     from hami_admission.simulate.outcome import Outcome, Placed
     from hami_admission.simulate.run import Result
@@ -63,6 +64,67 @@ def tables(result: Result) -> list[RenderableType]:
     shown += _quota_table(result.quotas)
     shown.append(_card_table(result))
     return [*shown, *_warnings(result.outcomes)]
+
+
+def explained(found: Explanation) -> list[RenderableType]:
+    """Why a pod is where it is: what it asks, its quotas, the nodes by reason, what would do."""
+    where = f" on {found.node}" if found.node else ""
+    shown: list[RenderableType] = [Text(f"{found.pod}: {found.state}{where}", style="bold")]
+    shares = _table(
+        "Holds" if found.holds else "Asks", "Slot", "Family", "Cards", "Memory", "Cores"
+    )
+    for each in found.holds or found.asks:
+        cards = each.uuid or str(each.count)
+        shares.add_row(str(each.slot), each.vendor, Text(cards), each.memory, str(each.cores))
+    shown.append(shares)
+    if found.quotas:
+        shown.append(_quota_views(found.quotas))
+    if found.nodes:
+        shown += [_by_reason(found.nodes), _card_views(found.nodes)]
+    if found.changes:
+        changes = _table("Would fit with one of", "Change", "Now", "To", "Node")
+        for change in found.changes:
+            changes.add_row(*map(Text, (change.what, change.asked, change.enough, change.node)))
+        shown.append(changes)
+    return shown
+
+
+def _quota_views(quotas: Sequence[QuotaView]) -> Table:
+    table = _table("Quotas", "Quota", "Resource", "Used", "Hard", "Of that the pod", "May have")
+    for each in quotas:
+        numbers = (each.used, each.hard, each.own, each.left)
+        table.add_row(Text(each.quota), Text(keys.QUOTA_PREFIX + each.resource), *map(str, numbers))
+    return table
+
+
+def _by_reason(nodes: Sequence[NodeView]) -> Table:
+    named: dict[str, list[str]] = {}
+    for node in nodes:
+        named.setdefault(node.reason or "fits", []).append(node.name)
+    table = _table("Nodes", "Count", "Why", "Such as")
+    for reason, names in sorted(named.items(), key=lambda each: (-len(each[1]), each[0])):
+        some = ", ".join(names[:_SOME]) + ", …" * (len(names) > _SOME)
+        table.add_row(str(len(names)), Text(reason), Text(some))
+    return table
+
+
+def _card_views(nodes: Sequence[NodeView]) -> Table:
+    title = (
+        "Cards" if len(nodes) <= _MOST else f"Cards of {_MOST} of {len(nodes)} nodes (-o json: all)"
+    )
+    table = _table(title, "Node", "Card", "Slot", "Free: places", "MiB", "Cores", "Why not")
+    for node in nodes[:_MOST]:
+        for card in node.cards:
+            free = (card.slot, card.free_slots, card.free_memory_mib, card.free_cores)
+            table.add_row(Text(node.name), Text(card.uuid), *map(str, free), Text(card.reason))
+    return table
+
+
+_SOME = 5
+"""Names of nodes that stand for all of one reason."""
+
+_MOST = 20
+"""Nodes whose cards a person may want to see."""
 
 
 def _admission(each: Outcome) -> dict[str, object]:

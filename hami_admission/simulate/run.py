@@ -8,6 +8,7 @@ import msgspec
 
 from hami_admission.admission import admit, changes
 from hami_admission.cluster import events, quotas
+from hami_admission.cluster import snapshot as snapshots
 from hami_admission.cluster.state import Cluster
 from hami_admission.model.device import Device
 from hami_admission.model.quota import Quota
@@ -19,6 +20,7 @@ from hami_admission.wire import keys, nodes, pods, registers
 
 if TYPE_CHECKING:
     from hami_admission.cluster.bookings import Booking
+    from hami_admission.cluster.snapshot import Snapshot
     from hami_admission.model.pod import Pod
     from hami_admission.placement.pod import Demand
     from hami_admission.settings import Settings
@@ -55,14 +57,36 @@ def simulate(scenario: Scenario, settings: Settings) -> Result:
     cluster = Cluster(settings)
     for facts in scenario.nodes or default_nodes():
         cluster.apply(events.NodeSeen(facts), START)
+    return _run(cluster, scenario, [])
+
+
+def replay(scenario: Scenario, snapshot: Snapshot) -> Result:
+    """The same from a state that was taken; pods that waited then are placed first, by age."""
+    cluster = snapshots.restore(snapshot)
+    for facts in scenario.nodes:
+        cluster.apply(events.NodeSeen(facts), START)
+    waiting = sorted(cluster.waiting, key=lambda each: (each[1].since, each[1].pod))
+    pods_of = [pod for uid, _ in waiting if (pod := cluster.pod(uid)) is not None]
+    again = [_again(cluster, pod, snapshot.taken) for pod in pods_of]
+    return _run(cluster, scenario, again)
+
+
+def _run(cluster: Cluster, scenario: Scenario, outcomes: list[Outcome]) -> Result:
     for quota in scenario.quotas:
         cluster.apply(events.QuotaSeen(quota), START)
-    outcomes = [
+    outcomes += [
         _create(cluster, scenario, step, START + number)
         for number, step in enumerate(scenario.steps, 1)
     ]
-    final = [cluster.quotas.get(each.namespace, each.name) or each for each in scenario.quotas]
-    return Result(outcomes, cluster, final)
+    final = {(each.namespace, each.name): each for each in scenario.quotas}
+    for namespace in sorted(cluster.quotas.namespaces()):
+        final |= {(namespace, each.name): each for each in cluster.quotas.of(namespace)}
+    return Result(outcomes, cluster, list(final.values()))
+
+
+def _again(cluster: Cluster, pod: Pod, now: float) -> Outcome:
+    """A pod that waited: admitted before, placed now if there is room."""
+    return _placed(cluster, pod, None, outcome.of_waiting(pod), now)
 
 
 def _admitted(
@@ -89,13 +113,13 @@ def _create(cluster: Cluster, scenario: Scenario, step: Step, now: float) -> Out
     if refusal is not None:
         return outcome.denied(admitted, str(refusal))
     cluster.apply(events.PodSeen(pod), now)
-    return _placed(cluster, step, pod, admitted, now)
+    return _placed(cluster, pod, step.only_node, admitted, now)
 
 
-def _placed(cluster: Cluster, step: Step, pod: Pod, admitted: Outcome, now: float) -> Outcome:
+def _placed(cluster: Cluster, pod: Pod, only: str | None, admitted: Outcome, now: float) -> Outcome:
     demand = cluster.demand(pod)
     assert demand is not None, "admitted means that something is asked for"
-    names = list(cluster.usage()) if step.only_node is None else [step.only_node]
+    names = list(cluster.usage()) if only is None else [only]
     plan = cluster.plan(pod, demand, names, now)
     booking = cluster.bookings.get(pod.uid)
     if booking is None:

@@ -14,7 +14,7 @@ from hami_admission.wire import keys, nodes, pods, quotas
 from hami_admission.wire.errors import Malformed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 
 Document = dict[str, object]
@@ -55,10 +55,16 @@ class Scenario(msgspec.Struct):
     ignored: Counter[str] = msgspec.field(default_factory=Counter)
 
 
-def build(documents: Iterable[tuple[str, object]], *, templates_only: bool = False) -> Scenario:
+def build(
+    documents: Iterable[tuple[str, object]],
+    *,
+    templates_only: bool = False,
+    known: Sequence[str] = (),
+) -> Scenario:
     """The scenario of documents, each with the place it was read from (``file.yaml, document 2``).
 
-    ``templates_only`` takes each workload's pod once, whatever its replicas. Raises BadInput.
+    ``templates_only`` takes each workload's pod once, whatever its replicas; ``known`` are nodes
+    that are there already. Raises BadInput.
     """
     found = Scenario()
     workloads: list[tuple[str, Document]] = []
@@ -73,7 +79,7 @@ def build(documents: Iterable[tuple[str, object]], *, templates_only: bool = Fal
         else:
             found.ignored[kind] += 1
             _note_namespace(found, kind, document)
-    names = [node.name for node in found.nodes] or ["node-1", "node-2"]
+    names = [*known, *(node.name for node in found.nodes)] or ["node-1", "node-2"]
     for place, document in workloads:
         found.steps += _steps(place, document, names, templates_only=templates_only)
         if len(found.steps) > MAX_PODS:

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from hami_admission.model.node import Node
+from hami_admission.model.request import Request
 from hami_admission.vendors.neuron import neuron
 from hami_admission.vendors.nvidia import nvidia
 from hami_admission.vendors.vendor import NOTHING
@@ -14,14 +15,13 @@ from hami_admission.wire.errors import Malformed
 if TYPE_CHECKING:
     from hami_admission.model.device import Device
     from hami_admission.model.pod import Pod
-    from hami_admission.model.request import Request
     from hami_admission.settings import Settings
     from hami_admission.vendors.vendor import Reading, Vendor
     from hami_admission.wire.nodes import NodeFacts
 
 Vendors = tuple["Vendor", ...]
 
-PodRequests = tuple[tuple["Request", ...], ...]
+PodRequests = tuple[tuple[Request, ...], ...]
 """Per slot, what it asks of each family that it asks anything of."""
 
 

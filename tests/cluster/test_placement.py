@@ -69,6 +69,37 @@ async def test_binpack_fills_a_node_and_spread_takes_the_other(api: Api, namespa
 
 
 @pytest.mark.usefixtures("product")
+async def test_the_replicas_of_a_workload_are_packed_as_single_pods_are(
+    api: Api, namespace: str
+) -> None:
+    for name in ("n1", "n2", "n3"):
+        await node(api, name)
+    labels = {"app": "server"}
+    template = gpu_pod("t", labels=labels)
+    workload = {
+        "apiVersion": "apps/v1", "kind": "ReplicaSet",
+        "metadata": {"name": "server", "namespace": namespace},
+        "spec": {
+            "replicas": 6, "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": template["spec"]},
+        },
+    }  # fmt: skip
+    service = {
+        "apiVersion": "v1", "kind": "Service",
+        "metadata": {"name": "server", "namespace": namespace},
+        "spec": {"selector": labels, "ports": [{"port": 80}]},
+    }  # fmt: skip
+    await api.apply(service, workload)
+
+    async def bound() -> list[str]:
+        pods = await api.list(KINDS["Pod"].path(namespace))
+        names = [each["spec"].get("nodeName", "") for each in pods]
+        return names if len(names) == 6 and all(names) else []
+
+    assert len(set(await wait(bound, "replicas bound"))) == 1
+
+
+@pytest.mark.usefixtures("product")
 async def test_a_node_that_the_user_prefers_wins_and_the_booking_follows(
     api: Api, namespace: str
 ) -> None:

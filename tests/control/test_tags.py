@@ -18,6 +18,7 @@ from hami_admission.control.charging import Charging
 from hami_admission.control.extender import Extender
 from hami_admission.control.http import Server
 from hami_admission.control.probes import Probes
+from hami_admission.control.snapshots import Snapshots
 from hami_admission.control.webhook import Webhook
 from hami_admission.model.device import Profile
 from hami_admission.model.verdict import NODE_UNREGISTERED, Reason
@@ -148,7 +149,7 @@ async def ask(cluster: Cluster, pod: build.Json, tell: list[Notice]) -> dict[str
             cluster, Binder(cluster, charging, Nobody(), time.time), tell.append, time.time
         )
         webhook = Webhook(cluster, charging, time.time)
-        server = Server(routes(webhook, extender, Probes(cluster)))
+        server = Server(routes(webhook, extender, Probes(cluster), Snapshots(cluster, time.time)))
         port = await server.start("127.0.0.1", 0, None)
         try:
             body = {"Pod": pod, "NodeNames": ["n"]}

@@ -74,3 +74,11 @@ def test_results_have_capitalised_names() -> None:
         {"Host": "m", "Score": 0},
     ]
     assert msgspec.json.decode(extender.encode_error("no")) == {"Error": "no"}
+
+
+def test_of_many_nodes_only_those_with_a_priority_are_named() -> None:
+    scores = {f"n-{n}": n % 2 for n in range(extender.ALL_NAMED + 1)}
+    found = msgspec.json.decode(extender.encode_priorities(scores))
+    assert {each["Host"]: each["Score"] for each in found} == {
+        name: score for name, score in scores.items() if score
+    }
