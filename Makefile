@@ -5,7 +5,7 @@ STAMP := $(VENV)/.installed
 BIN := $(VENV)/bin
 PURE := hami_admission/settings.py,*/model/*,*/wire/*,*/vendors/*,*/quota/*,*/admission/*,*/topology/*,*/placement/*,*/cluster/*,*/metrics/*,*/simulate/*
 
-.PHONY: demo test test-cluster bench clean
+.PHONY: demo test test-cluster bench bench-cluster clean
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -31,6 +31,12 @@ test-cluster: $(STAMP)
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks.bench_admit
 	$(BIN)/python -m benchmarks.bench_plan
+	$(BIN)/python -m benchmarks.bench_rebuild
+
+bench-cluster: $(STAMP)
+	$(BIN)/python -m tests.cluster.binaries
+	$(BIN)/python -m benchmarks.bench_cluster --nodes 1000
+	$(BIN)/python -m benchmarks.bench_cluster --nodes 5000
 
 clean:
 	rm -rf $(VENV) .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -9,6 +9,7 @@ Read the packages in this order; each opens with what lives there:
 - ``admission``: may the pod enter, and how must it look
 - ``placement``: where does the pod fit
 - ``cluster``: what we know now, the one mutable thing
+- ``metrics``: the same as numbers for Prometheus
 - ``simulate``: the same decisions on files
 - ``kube``, ``certificates``, ``control``: the API server, TLS, and the process that serves
 """
