@@ -27,6 +27,10 @@ log = logging.getLogger(__name__)
 STEP = 64
 """Nodes that are computed before others have their turn: about a millisecond."""
 
+PATIENCE_SECONDS, LOOK_SECONDS = 7.0, 0.05
+"""How long a question waits for the state to be complete, and how often it looks. kube-scheduler
+waits ten seconds for an answer (``httpTimeout``)."""
+
 
 class Extender:
     """Plans and books in one step; binds through the binder."""
@@ -49,7 +53,7 @@ class Extender:
         demand = self._cluster.demand(asked.pod)
         if demand is None:
             return Reply(extender.encode_filter(asked.nodes, {}))
-        if starting := self._starting():
+        if starting := await self._starting():
             return starting
         for _ in self._cluster.prepare(asked.pod, demand, STEP):
             await asyncio.sleep(0)
@@ -68,7 +72,7 @@ class Extender:
     async def bind(self, body: bytes) -> Reply:
         """Bind the pod to the node that kube-scheduler chose."""
         binding = extender.decode_binding(body)
-        if starting := self._starting():
+        if starting := await self._starting():
             return starting
         fields = {"pod": f"{binding.pod_namespace}/{binding.pod_name}", "node": binding.node}
         about = partial(Notice, binding.pod_namespace, binding.pod_name, binding.pod_uid)
@@ -90,10 +94,16 @@ class Extender:
         text, cause = summary.refused(plan.unfit), summary.cause(plan.unfit)
         return about("FilteringFailed", text, "Warning", cause)
 
-    def _starting(self) -> Reply | None:
-        """An error while something is missing: cards that look free may be taken."""
-        missing = self._cluster.missing()
-        if not missing:
-            return None
-        text = f"hami-admission is starting and has not seen all {', '.join(missing)}"
-        return Reply(extender.encode_error(text))
+    async def _starting(self) -> Reply | None:
+        """An error while something is missing: cards that look free may be taken.
+
+        That lasts seconds, which are waited for: a pod that gets an error stays in back-off longer.
+        """
+        clock = asyncio.get_running_loop().time
+        until = clock() + PATIENCE_SECONDS
+        while missing := self._cluster.missing():
+            if clock() >= until:
+                text = f"hami-admission is starting and has not seen all {', '.join(missing)}"
+                return Reply(extender.encode_error(text))
+            await asyncio.sleep(LOOK_SECONDS)
+        return None

@@ -11,6 +11,7 @@ import pytest
 
 from hami_admission.cluster import events
 from hami_admission.cluster.state import Cluster
+from hami_admission.control import extender as extenders
 from hami_admission.control.bind import Binder
 from hami_admission.control.charging import Charging
 from hami_admission.control.extender import Extender
@@ -52,13 +53,18 @@ class Rig:
     def __init__(self, tasks: asyncio.TaskGroup, api: Api, *, listed: bool = True) -> None:
         self.cluster = Cluster(Settings())
         self.cluster.apply(events.NodeSeen(build.facts("n", 1)), 0)
-        for kind in events.Kind if listed else ():
-            keys = frozenset({"n"}) if kind is events.Kind.NODES else frozenset[str]()
-            self.cluster.apply(events.Listed(kind, keys), 0)
+        if listed:
+            self.list()
         charging = Charging(self.cluster, api, time.time, tasks)
         binder = Binder(self.cluster, charging, api, time.time)
         self.told: list[Notice] = []
         self.extender = Extender(self.cluster, binder, self.told.append, time.time)
+
+    def list(self) -> None:
+        """Everything was seen."""
+        for kind in events.Kind:
+            keys = frozenset({"n"}) if kind is events.Kind.NODES else frozenset[str]()
+            self.cluster.apply(events.Listed(kind, keys), 0)
 
     async def filter(self) -> dict[str, Any]:
         found: dict[str, Any] = msgspec.json.decode((await self.extender.filter(FILTER)).body)
@@ -74,10 +80,22 @@ async def tasks() -> AsyncIterator[asyncio.TaskGroup]:
         yield group
 
 
-async def test_while_starting_nothing_is_placed_or_bound(tasks: asyncio.TaskGroup) -> None:
+async def test_while_starting_nothing_is_placed_or_bound(
+    tasks: asyncio.TaskGroup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(extenders, "PATIENCE_SECONDS", 0.01)
     rig = Rig(tasks, Api(), listed=False)
     assert "has not seen all pods, nodes" in (await rig.filter())["Error"]
     assert "has not seen all pods, nodes" in await rig.bind()
+
+
+async def test_a_question_waits_for_the_state_to_be_complete(tasks: asyncio.TaskGroup) -> None:
+    rig = Rig(tasks, Api(), listed=False)
+    asked = asyncio.create_task(rig.filter())
+    await asyncio.sleep(0.1)
+    assert not asked.done()
+    rig.list()
+    assert (await asked)["NodeNames"] == ["n"]
 
 
 async def test_filter_prioritize_bind(tasks: asyncio.TaskGroup) -> None:
