@@ -27,7 +27,7 @@ MOST_KNOWN = 8192
 QUIET_SECONDS = 10.0
 """Between two writes of one Event, however often it happens."""
 
-PER_SECOND, BURST = 20.0, 100.0
+PER_SECOND, BURST = 10.0, 100.0
 """Writes: what the API server is asked for events, at most."""
 
 

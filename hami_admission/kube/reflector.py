@@ -11,7 +11,7 @@ from hami_admission.kube import errors
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-PAGE = 500
+PAGE = 250
 """Objects per page of a list: some milliseconds of decoding, then others have their turn."""
 
 WATCH_SECONDS = 290

@@ -154,8 +154,13 @@ class ControlPlane:
         ]
         return subprocess.run(command, input=input, capture_output=True, text=True, check=False)
 
-    def start_scheduler(self, config: Mapping[str, Any] | str | Path) -> Process:
-        """Starts a kube-scheduler with a (partial) configuration: an object, YAML or its file."""
+    def start_scheduler(
+        self, config: Mapping[str, Any] | str | Path, env: Mapping[str, str] | None = None
+    ) -> Process:
+        """Starts a kube-scheduler with a (partial) configuration: an object, YAML or its file.
+
+        `env` adds to this environment.
+        """
         if not isinstance(config, Mapping):
             text = config.read_text() if isinstance(config, Path) else config
             config = yaml.safe_load(text) or {}
@@ -186,6 +191,7 @@ class ControlPlane:
                 "--bind-address=127.0.0.1",
                 f"--secure-port={port}",
             ],
+            env=env,
             ready=lambda: self._answers(f"https://127.0.0.1:{port}/healthz", verify=False),
         )
 

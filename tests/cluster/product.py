@@ -8,6 +8,7 @@ import io
 import re
 import ssl
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,9 @@ ADDRESS = "127.100.0.10"
 """The Service's address: of the loopback range, so that the process can listen on it."""
 
 MANIFESTS = ("rbac.yaml", "policy.yaml", "mutating.yaml", "validating.yaml")
+
+SCHEDULER_ENV = {"GOGC": "400"}
+"""As webhooks/kube-scheduler.yaml advises."""
 
 SERVER_NAME = "hami-admission.hami-system.svc"
 
@@ -126,7 +130,8 @@ class Product:
         extender = config["extenders"][0]
         extender["urlPrefix"] = f"https://{ADDRESS}:443"
         extender["tlsConfig"] = {"caFile": str(authority), "serverName": SERVER_NAME}
-        self.scheduler = await asyncio.to_thread(self.plane.start_scheduler, config)
+        start = partial(self.plane.start_scheduler, config, SCHEDULER_ENV)
+        self.scheduler = await asyncio.to_thread(start)
 
     def kill(self) -> None:
         """End our process as a crash would."""
