@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector, generate_latest
@@ -24,10 +23,6 @@ if TYPE_CHECKING:
 
 Count = tuple[str, str, dict[str, int]]
 """A counter: its name, what it counts, and its value by result."""
-
-SWITCH_SECONDS = 0.0005
-"""How long the thread of a scrape may keep reviews waiting at a time; Python's default is ten
-times that."""
 
 
 class _View:
@@ -61,7 +56,6 @@ class Scrape:
         self._lock = asyncio.Lock()
         ProcessCollector(registry=registry)
         GCCollector(registry=registry)
-        sys.setswitchinterval(SWITCH_SECONDS)
 
     async def metrics(self, _: bytes) -> Reply:
         """The exposition text; made in a thread, from a view that was taken at once."""

@@ -169,7 +169,7 @@ async def test_room_for_fifty_of_two_hundred_at_once(
     assert len(pods) == 60
 
 
-async def test_one_write_of_ours_per_pod_beside_quota_writes(
+async def test_one_write_of_ours_per_pod_beside_quotas_and_events(
     product: Product, api: Api, namespace: str
 ) -> None:
     await api.add_node(
@@ -193,8 +193,11 @@ async def test_one_write_of_ours_per_pod_beside_quota_writes(
         for each in audit.requests(user=user, verb=verb)
     ]
     assert writes.count(("create", "pods", "binding")) == 5
-    others = [each for each in writes if each != ("create", "pods", "binding")]
-    assert set(others) == {("patch", "resourcequotas", "status")}
+    assert set(writes) == {
+        ("create", "pods", "binding"),
+        ("patch", "resourcequotas", "status"),
+        ("create", "events", None),
+    }
 
 
 async def test_a_quota_that_kubernetes_counts_in_as_well(
