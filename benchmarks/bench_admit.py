@@ -86,6 +86,10 @@ def bodies() -> dict[str, bytes]:
     return {"/mutate": review(pod), "/validate": review(rewritten)}
 
 
+async def nobody_else() -> None:
+    """No other replica decides."""
+
+
 async def serve() -> None:
     """The product's server; prints its port, and runs until it is ended."""
 
@@ -98,8 +102,9 @@ async def serve() -> None:
         for kind in events.Kind:
             cluster.apply(events.Listed(kind, frozenset()), time.time())
         api: Api = Nothing()
-        charging = Charging(cluster, api, time.time, tasks)
-        extender = Extender(cluster, Binder(cluster, charging, api, time.time), print, time.time)
+        charging = Charging(cluster, api, time.time, tasks, lambda: True)
+        binder = Binder(cluster, charging, api, time.time)
+        extender = Extender(cluster, binder, nobody_else, print, time.time)
         webhook = Webhook(cluster, charging, time.time)
         server = Server(
             app.routes(webhook, extender, Probes(cluster), Snapshots(cluster, time.time))

@@ -111,6 +111,10 @@ async def lists(count: int) -> None:
     await asyncio.Event().wait()
 
 
+async def nobody_else() -> None:
+    """No other replica decides."""
+
+
 async def serve(kubeconfig: str) -> None:
     """The product's process, less certificates of its own and upkeep; prints its port."""
     logs.set_up("text", "warning")
@@ -118,9 +122,9 @@ async def serve(kubeconfig: str) -> None:
     client = await clients.connect(kubeconfig)
     async with asyncio.TaskGroup() as tasks:
         cluster = Cluster(Settings())
-        charging = Charging(cluster, client, time.time, tasks)
+        charging = Charging(cluster, client, time.time, tasks, lambda: True)
         binder = Binder(cluster, charging, client, time.time)
-        extender = Extender(cluster, binder, lambda _: None, time.time)
+        extender = Extender(cluster, binder, nobody_else, lambda _: None, time.time)
         webhook = Webhook(cluster, charging, time.time)
         probes = Probes(cluster)
         probes.published = True

@@ -181,6 +181,19 @@ def demo() -> None:
 @click.option("--kubeconfig", metavar="FILE", help="Without it: the pod's service account.")
 @click.option("--namespace", default="hami-system", show_default=True, help="Where we run.")
 @click.option("--service", default="hami-admission", show_default=True, help="How we are reached.")
+@click.option(
+    "--scheduler-lease",
+    default="hami-system/hami-scheduler",
+    show_default=True,
+    metavar="NAMESPACE/NAME",
+    help="By which the kube-schedulers beside the replicas elect their leader.",
+)
+@click.option(
+    "--leaving-seconds",
+    default=5.0,
+    show_default=True,
+    help="Unready but serving after SIGTERM, until no one is sent here any more.",
+)
 @click.option("--log-format", type=click.Choice(("json", "text")), default="json")
 @click.option("--log-level", type=click.Choice(("debug", "info", "warning")), default="info")
 @_config
@@ -191,6 +204,8 @@ def control(config: str | None, log_format: Format, log_level: str, **where: Any
         from hami_admission.kube.errors import NoConfiguration
     except ImportError as error:
         raise click.UsageError(f"{error}; install hami-admission[control]") from error
+    if where["scheduler_lease"].count("/") != 1:
+        raise click.UsageError(f"--scheduler-lease {where['scheduler_lease']}: NAMESPACE/NAME")
     with _Complaints():
         settings = _settings(config)
     logs.set_up(log_format, log_level)

@@ -20,15 +20,23 @@ class Kind(StrEnum):
 
 
 class PodSeen(msgspec.Struct, frozen=True):
-    """A pod of our scheduler as it is now."""
+    """A pod of our scheduler as it is now; ``version`` is its number in the watch."""
 
     pod: Pod
+    version: int = 0
 
 
 class PodGone(msgspec.Struct, frozen=True):
     """A pod that was deleted."""
 
     uid: str
+    version: int = 0
+
+
+class PodsReached(msgspec.Struct, frozen=True):
+    """Up to this version there was nothing else about pods."""
+
+    version: int
 
 
 class NodeSeen(msgspec.Struct, frozen=True):
@@ -64,6 +72,7 @@ class Listed(msgspec.Struct, frozen=True):
 
     kind: Kind
     keys: frozenset[str]
+    version: int = 0
 
 
-Event = PodSeen | PodGone | NodeSeen | NodeGone | QuotaSeen | QuotaGone | Listed
+Event = PodSeen | PodGone | PodsReached | NodeSeen | NodeGone | QuotaSeen | QuotaGone | Listed

@@ -4,25 +4,52 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hami_admission.model.amounts import Amounts
+import msgspec
+
+from hami_admission.model.amounts import Amounts, total
 from hami_admission.quota import ledger, limits
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from hami_admission.cluster.records import Record
     from hami_admission.model.pod import Pod
     from hami_admission.model.quota import Quota
 
 
+_PLAUSIBLE = 120
+"""Seconds that a hold may have left when it is seen first; with more or less than none, some
+replica's clock is wrong, or we were not there."""
+
+
+_MOST_ENDED = 10_000
+"""Pods that are remembered after their end, until no hold of theirs can turn up."""
+
+
 class Quotas:
-    """All ResourceQuota objects that limit something of ours."""
+    """All ResourceQuota objects that limit something of ours.
 
-    def __init__(self, managed: frozenset[str]) -> None:
+    ``records`` gives the pods of a namespace; ``patience`` is how many seconds a hold has that was
+    found without a believable end.
+    """
+
+    def __init__(
+        self,
+        managed: frozenset[str],
+        records: Callable[[str], Iterable[Record]],
+        patience: int,
+    ) -> None:
         self._managed = managed
+        self._records = records
+        self._patience = patience
         self._by_namespace: dict[str, dict[str, Quota]] = {}
+        self._totals: dict[tuple[str, str], Amounts[str]] = {}
+        self._ends: dict[tuple[str, str], dict[str, tuple[int, float]]] = {}
+        self._ended: dict[str, None] = {}
+        self._seen = 0
+        self._reached = 0
 
-    def put(self, quota: Quota) -> None:
+    def put(self, quota: Quota, now: float) -> None:
         """A quota as it is now; an older version than the one we know is passed over.
 
         Kubernetes calls versions opaque, but they are numbers of etcd; where one is not, the last
@@ -33,17 +60,99 @@ class Quotas:
         if before is not None and before.uid == quota.uid and _older(quota, before):
             return
         ours = limits.ours(quota, self._managed)
-        if ours.hard:
-            known[quota.name] = ours
-        else:
+        if not ours.hard:
             self.remove(quota.namespace, quota.name)
+            return
+        known[quota.name] = ours
+        key = (quota.namespace, quota.name)
+        self._note_ends(key, ours, now)
+        if before is None or (before.scopes, before.hard.keys()) != (ours.scopes, ours.hard.keys()):
+            self._totals[key] = total(
+                _limited(ours, record.amounts)
+                for record in self._records(quota.namespace)
+                if limits.applies(ours, record.pod)
+            )
 
     def remove(self, namespace: str, name: str) -> None:
         """A quota that is gone."""
         known = self._by_namespace.get(namespace, {})
         known.pop(name, None)
+        self._totals.pop((namespace, name), None)
+        self._ends.pop((namespace, name), None)
         if not known:
             self._by_namespace.pop(namespace, None)
+
+    def add(self, record: Record) -> None:
+        """A pod that counts from now on."""
+        for quota in self.applying(record.pod):
+            key = (quota.namespace, quota.name)
+            self._totals[key] = self._totals[key].plus(_limited(quota, record.amounts))
+
+    def subtract(self, record: Record) -> None:
+        """A pod that was added and counts no more."""
+        for quota in self.applying(record.pod):
+            key = (quota.namespace, quota.name)
+            self._totals[key] = self._totals[key].minus(_limited(quota, record.amounts))
+
+    def counts(self, quota: Quota, held: Mapping[str, Record]) -> ledger.Counts:
+        """What the pods of the namespace count for in a quota; ``held`` are those with a hold."""
+        return ledger.Counts(
+            self._totals.get((quota.namespace, quota.name), Amounts()),
+            {
+                uid: ledger.Counted(_limited(quota, record.amounts), record.bound, record.fixed)
+                for uid, record in held.items()
+                if limits.applies(quota, record.pod)
+            },
+        )
+
+    def end(self, uid: str) -> None:
+        """The pod was there and is no more, maybe so soon that its hold is."""
+        self._ended[uid] = None
+        if len(self._ended) > _MOST_ENDED:
+            del self._ended[next(iter(self._ended))]
+
+    def ended(self, quota: Quota) -> frozenset[str]:
+        """The holds of pods that are no more."""
+        return frozenset(uid for uid in quota.holds if uid in self._ended)
+
+    # Who may count: only who has seen all the pods that the ledger counts already. Otherwise a
+    # replica whose watch is late would take back what another has counted.
+
+    def reach(self, version: int, *, seen: bool = True) -> None:
+        """All changes of pods up to this version were taken in (``seen``: one of them was new)."""
+        self._reached = max(self._reached, version)
+        if seen:
+            self._seen = max(self._seen, version)
+
+    def may_count(self, quota: Quota) -> bool:
+        """Have we seen every pod that the ledger counts?"""
+        return quota.counted <= self._reached
+
+    def stamped(self, quota: Quota) -> Quota:
+        """The quota as counted by us; where there is nothing yet, nothing can be taken back."""
+        if not (quota.counted or any(quota.used.values())):
+            return quota
+        return msgspec.structs.replace(quota, counted=max(quota.counted, self._seen))
+
+    def late(self, quota: Quota, now: float) -> dict[str, str]:
+        """Holds whose time is over, by uid with the pod's name."""
+        ends = self._ends.get((quota.namespace, quota.name), {})
+        return {
+            uid: hold.pod for uid, hold in quota.holds.items() if ends.get(uid, (0, now))[1] <= now
+        }
+
+    def _note_ends(self, key: tuple[str, str], quota: Quota, now: float) -> None:
+        """When each hold ends by our own clock; that of who made it may be hours off."""
+        before = self._ends.get(key, {})
+        ends: dict[str, tuple[int, float]] = {}
+        for uid, hold in quota.holds.items():
+            known = before.get(uid)
+            if known is not None and known[0] == hold.until:
+                ends[uid] = known
+            else:
+                believable = 0 <= hold.until - now <= _PLAUSIBLE
+                ends[uid] = (hold.until, hold.until if believable else now + self._patience)
+        self._ends[key] = ends
 
     def get(self, namespace: str, name: str) -> Quota | None:
         """One quota, if it limits something of ours."""
@@ -69,15 +178,6 @@ class Quotas:
             for namespace, known in self._by_namespace.items()
             for name in known
         )
-
-
-def counted(quota: Quota, records: Iterable[Record]) -> dict[str, ledger.Counted]:
-    """What each known pod of the namespace counts for in this quota, by uid."""
-    return {
-        record.pod.uid: ledger.Counted(_limited(quota, record.amounts), record.bound)
-        for record in records
-        if limits.applies(quota, record.pod)
-    }
 
 
 def claim(quota: Quota, each: ledger.Claim) -> ledger.Claim:

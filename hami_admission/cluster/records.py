@@ -38,6 +38,11 @@ class Record(msgspec.Struct, frozen=True):
         """Has it a node?"""
         return bool(self.pod.node_name)
 
+    @property
+    def fixed(self) -> bool:
+        """Does it cost the same on whatever card?"""
+        return all(each.memory_mib is not None for slot in self.requests for each in slot)
+
 
 def of(pod: Pod, vendors: table.Vendors, before: Record | None, price: Price) -> Record | None:
     """The record of a pod, or None when it counts for nothing (ended, or asks for nothing).

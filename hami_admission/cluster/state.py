@@ -51,7 +51,9 @@ class Cluster:
         self.bookings = Bookings(self._nodes)
         self.waiting = Waiting(self.vendors)
         self.tables = Tables(self.vendors)
-        self.quotas = quotas.Quotas(limits.managed(self._names.values()))
+        self.quotas = quotas.Quotas(
+            limits.managed(self._names.values()), self._of_namespace, settings.hold_seconds
+        )
         self._pods: dict[str, Record] = {}
         self._on_node: defaultdict[str, set[str]] = defaultdict(set)
         self._in_namespace: defaultdict[str, set[str]] = defaultdict(set)
@@ -83,9 +85,10 @@ class Cluster:
         until = int(now) + self.settings.booking_seconds
         return ledger.Claim(pod.uid, pod.name, amounts, until, before)
 
-    def counted(self, quota: Quota) -> dict[str, ledger.Counted]:
-        """What the pods that were seen count for in a quota, by uid."""
-        return quotas.counted(quota, self._of_namespace(quota.namespace))
+    def counts(self, quota: Quota) -> ledger.Counts:
+        """What the pods that were seen count for in a quota."""
+        held = {uid: self._pods[uid] for uid in quota.holds if uid in self._pods}
+        return self.quotas.counts(quota, held)
 
     def pod(self, uid: str) -> Pod | None:
         """A pod that counts, as it was last seen."""
@@ -264,20 +267,24 @@ class Cluster:
     def apply(self, event: events.Event, now: float) -> Collection[str]:
         """Take in what a watch told; gives the namespaces whose ledger may need a write."""
         if isinstance(event, events.PodSeen):
+            self.quotas.reach(event.version)
             return self._pod_seen(event.pod)
         if isinstance(event, events.PodGone):
+            self.quotas.reach(event.version)
             return self._pod_gone(event.uid)
         if isinstance(event, events.NodeSeen):
             self._node_seen(event)
         elif isinstance(event, events.NodeGone):
             self._nodes.gone(event.name)
         elif isinstance(event, events.QuotaSeen):
-            self.quotas.put(event.quota)
+            self.quotas.put(event.quota, now)
             self.waiting.room_in(event.quota.namespace)
             return {event.quota.namespace}
         elif isinstance(event, events.QuotaGone):
             self.quotas.remove(event.namespace, event.name)
             self.waiting.room_in(event.namespace)
+        elif isinstance(event, events.PodsReached):
+            self.quotas.reach(event.version, seen=False)
         else:
             return self._complete(event)
         return ()
@@ -296,6 +303,8 @@ class Cluster:
         if pod.node_name or pod.ended:
             self.bookings.release(pod.uid)
             self.waiting.leave(pod.uid)
+        if pod.ended:
+            self.quotas.end(pod.uid)
         if record is before:
             return ()
         self._forget(pod.uid)
@@ -307,6 +316,7 @@ class Cluster:
         pod = record.pod
         self._pods[pod.uid] = record
         self._in_namespace[pod.namespace].add(pod.uid)
+        self.quotas.add(record)
         if record.bound:
             self._on_node[pod.node_name].add(pod.uid)
             self._nodes.take(pod.node_name, record.held)
@@ -314,6 +324,7 @@ class Cluster:
     def _pod_gone(self, uid: str) -> Collection[str]:
         self.give_back(uid)
         self.waiting.leave(uid)
+        self.quotas.end(uid)
         record = self._forget(uid)
         return () if record is None else {record.pod.namespace}
 
@@ -321,6 +332,7 @@ class Cluster:
         record = self._pods.pop(uid, None)
         if record is not None:
             self._in_namespace[record.pod.namespace].discard(uid)
+            self.quotas.subtract(record)
             if record.bound:
                 self._on_node[record.pod.node_name].discard(uid)
                 self._nodes.free(record.pod.node_name, record.held)
@@ -339,6 +351,7 @@ class Cluster:
         self._listed.add(event.kind)
         touched: set[str] = set()
         if event.kind is events.Kind.PODS:
+            self.quotas.reach(event.version)
             for uid in (self._pods.keys() | self.waiting.uids()) - event.keys:
                 touched.update(self._pod_gone(uid))
         elif event.kind is events.Kind.NODES:

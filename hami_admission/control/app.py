@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import secrets
 import signal
+import socket
 import sys
 import time
 from datetime import UTC, datetime
@@ -19,6 +21,7 @@ from hami_admission.certificates import context as contexts
 from hami_admission.certificates.rotation import Keeper
 from hami_admission.cluster.state import Cluster
 from hami_admission.control.bind import Binder
+from hami_admission.control.catchup import CatchUp
 from hami_admission.control.charging import Charging
 from hami_admission.control.extender import Extender
 from hami_admission.control.feed import Feed
@@ -30,7 +33,8 @@ from hami_admission.control.upkeep import Upkeep
 from hami_admission.control.waker import Waker
 from hami_admission.control.webhook import Webhook
 from hami_admission.kube import client as clients
-from hami_admission.kube import errors
+from hami_admission.kube import errors, paths
+from hami_admission.kube.election import Election
 from hami_admission.kube.events import Recorder
 from hami_admission.metrics.meters import Meters
 from hami_admission.wire import extender as wire_extender
@@ -63,6 +67,10 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     service: str = "hami-admission"
     secret: str = "hami-admission-tls"
     webhooks: str = "hami-admission"
+    lease: str = "hami-admission"
+    scheduler_lease: str = "hami-system/hami-scheduler"
+    leaving_seconds: float = 5.0
+    """Between being unready and refusing connections: until no one is sent to us any more."""
     kubeconfig: str | None = None
 
     @property
@@ -70,6 +78,11 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         """The names and addresses that the serving certificate is for."""
         host = f"{self.service}.{self.namespace}.svc"
         return (host, f"{host}.cluster.local", "localhost", "127.0.0.1")
+
+    @property
+    def scheduler_lease_path(self) -> str:
+        """The Lease by which the kube-schedulers beside our replicas elect their leader."""
+        return paths.lease(*self.scheduler_lease.split("/", 1))
 
 
 class _Stop(Exception):
@@ -92,55 +105,94 @@ async def serve(options: Options, settings: Settings) -> None:
     client = await clients.connect(options.kubeconfig)
     try:
         async with asyncio.TaskGroup() as tasks:
-            await _start(options, settings, client, tasks)
+            await _Control(options, settings, client, tasks).start(tasks)
     except* _Stop:
         log.info("stopped")
     finally:
         await client.close()
 
 
-async def _start(
-    options: Options, settings: Settings, client: Client, tasks: asyncio.TaskGroup
-) -> None:
-    """Certificate, listener, watches, upkeep: each may rely on those before it."""
-    cluster = Cluster(settings)
-    charging = Charging(cluster, client, time.time, tasks)
-    binder = Binder(cluster, charging, client, time.time)
-    probes = Probes(cluster)
-    webhook = Webhook(cluster, charging, time.time)
-    recorder = Recorder(client, settings.scheduler_name, time.time)
-    waker = Waker(cluster, client, time.time)
-    cluster.waiting.on_room = waker.ring
-    extender = Extender(cluster, binder, recorder.tell, time.time)
-    registry = CollectorRegistry()
-    meters = Meters(registry)
-    scrape = Scrape(cluster, registry, partial(_counts, recorder, waker))
-    snapshots = Snapshots(cluster, time.time)
-    server = Server(
-        routes(webhook, extender, probes, snapshots), meters.request, grace=DRAIN_SECONDS
-    )
-    metrics = Server({("GET", "/metrics"): Route(scrape.metrics)})
-    tls = contexts.create()
-    keeper = Keeper(
-        client,
-        namespace=options.namespace,
-        secret=options.secret,
-        names=options.names,
-        clock=lambda: datetime.now(UTC),
-    )
-    contexts.load(tls, await _first_identity(keeper))
-    port = await server.start(options.host, options.port, tls)
-    log.info("listening", extra={"host": options.host, "port": port})
-    await metrics.start(options.host, options.metrics_port, None)
-    feed = Feed(cluster, charging, client, time.time)
-    for following in (feed.nodes, feed.quotas, feed.pods):
-        tasks.create_task(following())
-    tasks.create_task(_certificates(keeper, tls, options.webhooks, probes))
-    upkeep = Upkeep(cluster, charging, client, time.time, meters.expired.inc)
-    tasks.create_task(upkeep.run())
-    tasks.create_task(recorder.run())
-    tasks.create_task(waker.run())
-    tasks.create_task(_until_stopped(server, metrics, probes))
+class _Control:
+    """The parts of the process and how they know each other."""
+
+    def __init__(
+        self, options: Options, settings: Settings, client: Client, tasks: asyncio.TaskGroup
+    ) -> None:
+        clock = time.time
+        self.options = options
+        self.cluster = Cluster(settings)
+        self.election = Election(client, options.namespace, options.lease, _identity())
+        self.charging = Charging(self.cluster, client, clock, tasks, self.election.leads)
+        self.election.on_lead = self._lead
+        self.feed = Feed(self.cluster, self.charging, client, clock)
+        self.catch_up = CatchUp(client, options.scheduler_lease_path, self.feed.refresh)
+        self.recorder = Recorder(client, settings.scheduler_name, clock)
+        self.waker = Waker(self.cluster, client, clock)
+        self.cluster.waiting.on_room = self.waker.ring
+        self.probes = Probes(self.cluster)
+        self.keeper = Keeper(
+            client,
+            namespace=options.namespace,
+            secret=options.secret,
+            names=options.names,
+            clock=lambda: datetime.now(UTC),
+        )
+        registry = CollectorRegistry()
+        meters = Meters(registry)
+        leads, expired = self.election.leads, meters.expired.inc
+        self.upkeep = Upkeep(self.cluster, self.charging, client, clock, leads, expired)
+        self.server = Server(self._routes(client), meters.request, grace=DRAIN_SECONDS)
+        scrape = Scrape(self.cluster, registry, partial(_counts, self.recorder, self.waker))
+        self.metrics = Server({("GET", "/metrics"): Route(scrape.metrics)})
+
+    async def start(self, tasks: asyncio.TaskGroup) -> None:
+        """Certificate, listener, watches, upkeep: each may rely on those before it."""
+        tls = contexts.create()
+        contexts.load(tls, await _first_identity(self.keeper))
+        port = await self.server.start(self.options.host, self.options.port, tls)
+        log.info("listening", extra={"host": self.options.host, "port": port})
+        await self.metrics.start(self.options.host, self.options.metrics_port, None)
+        await self.catch_up.start()
+        for lasting in (
+            *(self.feed.nodes(), self.feed.quotas(), self.feed.pods()),
+            _certificates(self.keeper, tls, self.options.webhooks, self.probes),
+            *(self.upkeep.run(), self.election.run(), self.recorder.run(), self.waker.run()),
+            self._until_stopped(),
+        ):
+            tasks.create_task(lasting)
+
+    async def _until_stopped(self) -> None:
+        """Unready first, and served on while the way to us is taken down; then others lead."""
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        await stop.wait()
+        self.probes.leaving = True
+        log.info("stopping")
+        await asyncio.sleep(self.options.leaving_seconds)
+        await self.server.stop()
+        await self.metrics.stop()
+        await self.election.resign()
+        raise _Stop
+
+    def _lead(self) -> None:
+        self.charging.touch(self.cluster.quotas.namespaces())
+
+    def _routes(self, client: Client) -> Routes:
+        clock = time.time
+        binder = Binder(self.cluster, self.charging, client, clock)
+        return routes(
+            Webhook(self.cluster, self.charging, clock),
+            Extender(self.cluster, binder, self.catch_up.ensure, self.recorder.tell, clock),
+            self.probes,
+            Snapshots(self.cluster, clock),
+        )
+
+
+def _identity() -> str:
+    """The name of the pod, and something that no other process of that name had."""
+    return f"{socket.gethostname()}_{secrets.token_hex(4)}"
 
 
 def routes(webhook: Webhook, extender: Extender, probes: Probes, snapshots: Snapshots) -> Routes:
@@ -196,16 +248,3 @@ async def _certificates(
         except Exception:  # what is served now stays good for weeks
             log.exception("certificate not looked after")
         await asyncio.sleep(MISSING_SECONDS if missing else CERTIFICATE_SECONDS)
-
-
-async def _until_stopped(server: Server, metrics: Server, probes: Probes) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    await stop.wait()
-    probes.leaving = True
-    log.info("stopping")
-    await server.stop()
-    await metrics.stop()
-    raise _Stop

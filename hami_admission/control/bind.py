@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from hami_admission.kube import errors, paths
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from hami_admission.control.charging import Api, Charging
     from hami_admission.model.pod import Pod
     from hami_admission.wire.extender import Binding
+
+
+SETTLE_SECONDS = 5.0
+"""For the quota's write; kube-scheduler waits ten seconds for the whole bind."""
 
 
 class BindFailed(Exception):
@@ -78,10 +83,12 @@ class Binder:
         if claim is None:
             return
         try:
-            refusal = await self._charging.charge(pod, claim)
-        except errors.ApiError as error:
+            async with asyncio.timeout(SETTLE_SECONDS):
+                refusal = await self._charging.charge(pod, claim, binds=True)
+        except (errors.ApiError, TimeoutError) as error:
             self._cluster.give_back(pod.uid)
-            raise BindFailed(f"quota cannot be settled: {error}") from error
+            reason = str(error) or f"not within {SETTLE_SECONDS:g} s"
+            raise BindFailed(f"quota cannot be settled: {reason}") from error
         if refusal is not None:
             self._cluster.give_back(pod.uid)
             raise BindFailed(str(refusal))

@@ -1,8 +1,10 @@
 """Charges and releases on ResourceQuota objects: one guarded write per batch and quota.
 
 All that waits for one namespace goes through one worker. A write carries the version that was
-read; on a conflict the object is read again and the same batch decided anew. Because each write
-also counts the pods afresh, a missed event costs nothing but time (design.md 3).
+read; on a conflict the object is read again and the same batch decided anew. So any replica may
+charge. A write also counts the pods afresh, if this replica has seen all pods that the ledger
+counts already; so a missed event costs nothing but time (design.md 3). Writes that only count are
+made by the leader: all could, but one is enough.
 """
 
 from __future__ import annotations
@@ -33,6 +35,13 @@ log = logging.getLogger(__name__)
 GATHER_SECONDS = 0.05
 """How long releases wait for more of their kind; charges do not wait."""
 
+MOST_HOLDS = 600
+"""Holds of one quota: an annotation has 256 KiB, a hold with the longest names 400 bytes. More pods
+at once wait until some of these have been seen."""
+
+AGAIN_SECONDS = 0.1
+"""After a write that failed for a reason that passes, while somebody waits for it."""
+
 RETRY_SECONDS = 1.0
 """After a write that failed for a reason outside, when nobody waits for it."""
 
@@ -48,10 +57,17 @@ class Api(Protocol):
 class _Waiting:
     """A claim that waits to be written, and who waits for it."""
 
-    def __init__(self, pod: Pod, claim: Claim) -> None:
+    def __init__(self, pod: Pod, claim: Claim, *, binds: bool) -> None:
         self.pod = pod
         self.claim = claim
+        self.binds = binds
         self.answer: asyncio.Future[Refusal | None] = asyncio.get_running_loop().create_future()
+
+    @property
+    def failed(self) -> bool:
+        """Did it give up, or get an error?"""
+        done = self.answer.done()
+        return done and (self.answer.cancelled() or self.answer.exception() is not None)
 
     def settle(self, refusal: Refusal | None) -> None:
         if not self.answer.done():
@@ -62,9 +78,15 @@ class Charging:
     """The ledger's writer. ``start`` makes a task; all tasks end with the process."""
 
     def __init__(
-        self, cluster: Cluster, api: Api, clock: Callable[[], float], tasks: asyncio.TaskGroup
+        self,
+        cluster: Cluster,
+        api: Api,
+        clock: Callable[[], float],
+        tasks: asyncio.TaskGroup,
+        leads: Callable[[], bool],
     ) -> None:
         self._cluster = cluster
+        self._leads = leads
         self._api = api
         self._clock = clock
         self._tasks = tasks
@@ -73,32 +95,35 @@ class Charging:
         self._serving: set[str] = set()
         self._gone: defaultdict[str, set[str]] = defaultdict(set)
 
-    async def charge(self, pod: Pod, claim: Claim, *, dry_run: bool = False) -> Refusal | None:
+    async def charge(self, pod: Pod, claim: Claim, *, binds: bool = False) -> Refusal | None:
         """Charge the claim to all quotas that count the pod, or to none; None: it is charged.
 
-        Returns when the charge is written. A dry run is judged and not written. Raises ApiError.
+        Returns when the charge is written; ``binds``: for a pod that exists. Raises ApiError.
+        Whoever gives up waiting is not charged in the end.
         """
-        applying = self._cluster.quotas.applying(pod)
-        if not applying:
+        if not self._cluster.quotas.applying(pod):
             return None
-        if dry_run:
-            return _first_refusal(applying, claim)
-        waiting = _Waiting(pod, claim)
+        waiting = _Waiting(pod, claim, binds=binds)
         self._waiting[pod.namespace].append(waiting)
         self._wake(pod.namespace)
         return await waiting.answer
 
+    def judge(self, pod: Pod, claim: Claim) -> Refusal | None:
+        """What charging would answer now, by what was read last: for a dry run."""
+        return _first_refusal(self._cluster.quotas.applying(pod), claim)
+
     def touch(self, namespaces: Iterable[str]) -> None:
         """Pods or quotas of these namespaces changed: count again, write if it differs."""
-        for namespace in namespaces:
+        for namespace in namespaces if self._leads() else ():
             if self._cluster.quotas.of(namespace):
                 self._touched.add(namespace)
                 self._wake(namespace)
 
     def forget(self, namespace: str, uids: Iterable[str]) -> None:
-        """These holds have no pod; they were looked for."""
+        """These holds have no pod, and will have none."""
         self._gone[namespace].update(uids)
-        self.touch([namespace])
+        self._touched.add(namespace)
+        self._wake(namespace)
 
     def _wake(self, namespace: str) -> None:
         if namespace not in self._serving:
@@ -110,42 +135,66 @@ class Charging:
             while self._waiting[namespace] or namespace in self._touched:
                 if self._cluster.missing():
                     return
-                if not self._waiting[namespace]:
+                batch = self._next(namespace)
+                if not batch:
                     await asyncio.sleep(GATHER_SECONDS)
                 self._touched.discard(namespace)
-                batch = self._waiting.pop(namespace, [])
-                await self._batch(namespace, [each for each in batch if not each.answer.done()])
+                await self._batch(namespace, batch)
         finally:
             self._serving.discard(namespace)
             if not self._waiting.get(namespace):
                 self._waiting.pop(namespace, None)
 
+    def _next(self, namespace: str) -> list[_Waiting]:
+        """Whose turn it is: all, or as many as there is room for holds."""
+        waiting = [each for each in self._waiting[namespace] if not each.answer.done()]
+        holds = (len(quota.holds) for quota in self._cluster.quotas.of(namespace))
+        room = max(MOST_HOLDS - max(holds, default=0), 0)
+        self._waiting[namespace] = waiting[room:]
+        return waiting[:room]
+
     async def _batch(self, namespace: str, batch: list[_Waiting]) -> None:
+        gone = frozenset(self._gone.pop(namespace, ()))
         try:
-            await self._all_quotas(namespace, batch)
-        except errors.ApiError as error:
-            log.warning("quota not written", extra={"namespace": namespace, "error": str(error)})
+            await self._all_quotas(namespace, batch, gone)
+        except Exception as error:  # one namespace must not end the ledger of all others
+            self._gone[namespace].update(gone)
+            if isinstance(error, errors.ApiError):
+                fields = {"namespace": namespace, "error": str(error)}
+                log.warning("quota not written", extra=fields)
+            else:
+                log.exception("quota not decided", extra={"namespace": namespace})
             for each in batch:
                 if not each.answer.done():
                     each.answer.set_exception(error)
             if not batch:
                 self._touched.add(namespace)
                 await asyncio.sleep(RETRY_SECONDS)
-        except Exception as error:  # one namespace must not end the ledger of all others
-            log.exception("quota not decided", extra={"namespace": namespace})
-            for each in batch:
-                if not each.answer.done():
-                    each.answer.set_exception(error)
+        self._take_back(namespace, batch)
 
-    async def _all_quotas(self, namespace: str, batch: list[_Waiting]) -> None:
+    def _take_back(self, namespace: str, batch: list[_Waiting]) -> None:
+        """Whoever gave up, or was told an error, enters with no pod: what was written for it ends.
+
+        A bind that failed is another matter: there is a pod, and its hold falls back when it is
+        late.
+        """
+        uids = [
+            each.claim.uid
+            for each in batch
+            if each.failed and self._cluster.pod(each.claim.uid) is None and not each.binds
+        ]
+        if uids:
+            self.forget(namespace, uids)
+
+    async def _all_quotas(
+        self, namespace: str, batch: list[_Waiting], gone: frozenset[str]
+    ) -> None:
         """Charge in name order; what a later quota refuses is taken back from the earlier."""
-        gone = frozenset(self._gone.pop(namespace, ()))
         written: list[str] = []
         entering = batch
         for name in [quota.name for quota in self._cluster.quotas.of(namespace)]:
             refused = await self._write(namespace, name, entering, gone)
-            if refused:
-                taken_back = frozenset(each.claim.uid for each in refused)
+            if taken_back := frozenset(each.claim.uid for each in refused):
                 for earlier in written:
                     await self._write(namespace, earlier, [], gone | taken_back)
             for each, refusal in refused.items():
@@ -158,37 +207,49 @@ class Charging:
     async def _write(
         self, namespace: str, name: str, batch: list[_Waiting], gone: frozenset[str]
     ) -> dict[_Waiting, Refusal]:
-        """One guarded write; gives who was refused. A refusal is made on a fresh reading only."""
+        """One guarded write; gives who was refused. A refusal is made on a fresh reading only.
+
+        A write without an answer is tried again while somebody waits: if it was made, it is found.
+        """
         fresh = False
         while (quota := self._cluster.quotas.get(namespace, name)) is not None:
-            decided, refused = self._decide(quota, batch, gone)
             try:
-                if refused and not fresh:
-                    await self._read(namespace, name)
-                    fresh = True
-                    continue
-                if decided.used != quota.used or decided.holds != quota.holds:
-                    body = await self._api.request(
-                        "PATCH",
-                        paths.quota_status(namespace, name),
-                        wire_quotas.patch(decided),
-                        content_type=MERGE_PATCH,
-                    )
-                    self._seen(body)
-            except errors.Conflict:
+                refused = await self._written(quota, batch, gone, fresh=fresh)
+                if refused is not None:
+                    return refused
                 await self._read(namespace, name)
                 fresh = True
-                continue
             except errors.NotFound:
                 break
-            return refused
+            except errors.ApiError as error:
+                if not error.passing or all(each.answer.done() for each in batch):
+                    raise
+                await asyncio.sleep(AGAIN_SECONDS)
+                fresh = False
         self._cluster.apply(events.QuotaGone(namespace, name), self._clock())
         return {}
+
+    async def _written(
+        self, quota: Quota, batch: list[_Waiting], gone: frozenset[str], *, fresh: bool
+    ) -> dict[_Waiting, Refusal] | None:
+        """Who was refused, once the others are written; None: read the quota again first."""
+        decided, refused = self._decide(quota, batch, gone)
+        if refused and not fresh:
+            return None
+        if decided.used == quota.used and decided.holds == quota.holds:
+            return refused
+        path = paths.quota_status(quota.namespace, quota.name)
+        body = wire_quotas.patch(decided)
+        try:
+            self._seen(await self._api.request("PATCH", path, body, content_type=MERGE_PATCH))
+        except errors.Conflict:
+            return None
+        return refused
 
     def _decide(
         self, quota: Quota, batch: list[_Waiting], gone: frozenset[str]
     ) -> tuple[Quota, dict[_Waiting, Refusal]]:
-        decided = ledger.reconcile(quota, self._cluster.counted(quota), gone)
+        decided = self._counted(quota, gone)
         refused: dict[_Waiting, Refusal] = {}
         for each in batch:
             if not limits.applies(quota, each.pod):
@@ -199,6 +260,15 @@ class Charging:
             else:
                 decided = found
         return decided, refused
+
+    def _counted(self, quota: Quota, gone: frozenset[str]) -> Quota:
+        """The quota without what is gone; as the pods say, if we have seen them all."""
+        known = self._cluster.quotas
+        counts = self._cluster.counts(quota)
+        gone |= known.ended(quota)
+        if not known.may_count(quota):
+            return ledger.drop(quota, gone, counts.held)
+        return known.stamped(ledger.reconcile(quota, counts, gone))
 
     async def _read(self, namespace: str, name: str) -> None:
         self._seen(await self._api.request("GET", paths.quota(namespace, name)))

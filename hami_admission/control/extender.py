@@ -8,13 +8,14 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from hami_admission.control.bind import BindFailed
+from hami_admission.control.catchup import NotCaughtUp
 from hami_admission.control.http import Reply
 from hami_admission.placement import summary
 from hami_admission.wire import extender
 from hami_admission.wire.notices import Notice
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from hami_admission.cluster.state import Cluster
     from hami_admission.control.bind import Binder
@@ -39,10 +40,12 @@ class Extender:
         self,
         cluster: Cluster,
         binder: Binder,
+        catch_up: Callable[[], Awaitable[None]],
         tell: Callable[[Notice], None],
         clock: Callable[[], float],
     ) -> None:
         self._cluster = cluster
+        self._catch_up = catch_up
         self._binder = binder
         self._tell = tell
         self._clock = clock
@@ -95,15 +98,25 @@ class Extender:
         return about("FilteringFailed", text, "Warning", cause)
 
     async def _starting(self) -> Reply | None:
-        """An error while something is missing: cards that look free may be taken.
+        """An error while we do not know all: cards that look free may be taken.
 
         That lasts seconds, which are waited for: a pod that gets an error stays in back-off longer.
         """
-        clock = asyncio.get_running_loop().time
-        until = clock() + PATIENCE_SECONDS
-        while missing := self._cluster.missing():
-            if clock() >= until:
-                text = f"hami-admission is starting and has not seen all {', '.join(missing)}"
-                return Reply(extender.encode_error(text))
-            await asyncio.sleep(LOOK_SECONDS)
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await self._listed()
+                await self._catch_up()
+        except TimeoutError:
+            what = ", ".join(self._cluster.missing()) or "pods that another replica has placed"
+            return Reply(
+                extender.encode_error(f"hami-admission is starting and has not seen all {what}")
+            )
+        except NotCaughtUp as error:
+            return Reply(extender.encode_error(str(error)))
         return None
+
+    async def _listed(self) -> None:
+        while True:
+            if not self._cluster.missing():
+                return
+            await asyncio.sleep(LOOK_SECONDS)

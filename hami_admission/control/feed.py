@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from hami_admission.kube.reflector import Signal
 
     Keyed = tuple[str, events.Event]
-    Decode = Callable[[msgspec.Raw], Keyed]
+    Decode = Callable[[msgspec.Raw, int], Keyed]
 
 log = logging.getLogger(__name__)
 
@@ -45,12 +45,37 @@ class Feed:
         self._charging = charging
         self._client = client
         self._clock = clock
+        self._again = asyncio.Event()
+        self._begun = 0
+        self._complete_since = asyncio.Condition()
+        self._listed = 0
 
     async def pods(self) -> None:
         """Only pods that name our scheduler: no other pod holds anything of ours."""
         selector = f"spec.schedulerName={self._cluster.settings.scheduler_name}"
-        following = reflector.Reflector(paths.PODS, selector)
-        await self._follow(events.Kind.PODS, following, _pod_seen, _pod_gone)
+        while True:
+            self._again.clear()
+            self._begun += 1
+            following = reflector.Reflector(paths.PODS, selector)
+            watching = asyncio.create_task(
+                self._follow(events.Kind.PODS, following, _pod_seen, _pod_gone)
+            )
+            again = asyncio.create_task(self._again.wait())
+            try:
+                await asyncio.wait({watching, again}, return_when=asyncio.FIRST_COMPLETED)
+                if watching.done():
+                    watching.result()
+            finally:
+                for task in (watching, again):
+                    task.cancel()
+                await asyncio.gather(watching, again, return_exceptions=True)
+
+    async def refresh(self) -> None:
+        """Returns when all pods were listed anew, from a list that began after the call."""
+        wanted = self._begun + 1
+        self._again.set()
+        async with self._complete_since:
+            await self._complete_since.wait_for(lambda: self._listed >= wanted)
 
     async def nodes(self) -> None:
         """All nodes; those without a register annotation cost a name."""
@@ -71,8 +96,12 @@ class Feed:
             if isinstance(signal, reflector.Listing):
                 listed = set()
             elif isinstance(signal, reflector.Listed):
-                self._complete(kind, frozenset(listed or ()))
+                self._apply(events.Listed(kind, frozenset(listed or ()), signal.version))
+                await self._complete(kind, len(listed or ()))
                 listed = None
+            elif isinstance(signal, reflector.Reached):
+                if kind is events.Kind.PODS:
+                    self._apply(events.PodsReached(signal.version))
             else:
                 key = self._one(kind, signal, seen, gone)
                 if listed is not None and key is not None:
@@ -81,16 +110,20 @@ class Feed:
                 await asyncio.sleep(0)
                 begun = time.perf_counter()
 
-    def _complete(self, kind: events.Kind, listed: frozenset[str]) -> None:
-        self._apply(events.Listed(kind, listed))
+    async def _complete(self, kind: events.Kind, listed: int) -> None:
         gc.freeze()
-        log.info("listed", extra={"kind": kind.value, "objects": len(listed)})
+        log.info("listed", extra={"kind": kind.value, "objects": listed})
+        if kind is events.Kind.PODS:
+            async with self._complete_since:
+                self._listed = self._begun
+                self._complete_since.notify_all()
 
     def _one(self, kind: events.Kind, signal: Signal, seen: Decode, gone: Decode) -> str | None:
         """One object; one that cannot be read is said and passed over, not the end of the watch."""
         assert isinstance(signal, reflector.Seen | reflector.Removed)
         try:
-            key, event = (seen if isinstance(signal, reflector.Seen) else gone)(signal.body)
+            decode = seen if isinstance(signal, reflector.Seen) else gone
+            key, event = decode(signal.body, signal.version)
         except Malformed as error:
             log.warning("object passed over", extra={"kind": kind.value, "error": str(error)})
             return None
@@ -110,31 +143,31 @@ def _note(listed: set[str], key: str) -> None:
         gc.freeze()
 
 
-def _pod_seen(body: msgspec.Raw) -> Keyed:
+def _pod_seen(body: msgspec.Raw, version: int) -> Keyed:
     pod = pods.decode(body)
-    return pod.uid, events.PodSeen(pod)
+    return pod.uid, events.PodSeen(pod, version)
 
 
-def _pod_gone(body: msgspec.Raw) -> Keyed:
+def _pod_gone(body: msgspec.Raw, version: int) -> Keyed:
     pod = pods.decode(body)
-    return pod.uid, events.PodGone(pod.uid)
+    return pod.uid, events.PodGone(pod.uid, version)
 
 
-def _node_seen(body: msgspec.Raw) -> Keyed:
+def _node_seen(body: msgspec.Raw, _: int) -> Keyed:
     facts = nodes.decode(body)
     return facts.name, events.NodeSeen(facts)
 
 
-def _node_gone(body: msgspec.Raw) -> Keyed:
+def _node_gone(body: msgspec.Raw, _: int) -> Keyed:
     facts = nodes.decode(body)
     return facts.name, events.NodeGone(facts.name)
 
 
-def _quota_seen(body: msgspec.Raw) -> Keyed:
+def _quota_seen(body: msgspec.Raw, _: int) -> Keyed:
     quota = quotas.decode(body)
     return f"{quota.namespace}/{quota.name}", events.QuotaSeen(quota)
 
 
-def _quota_gone(body: msgspec.Raw) -> Keyed:
+def _quota_gone(body: msgspec.Raw, _: int) -> Keyed:
     quota = quotas.decode(body)
     return f"{quota.namespace}/{quota.name}", events.QuotaGone(quota.namespace, quota.name)

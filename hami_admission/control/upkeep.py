@@ -30,12 +30,14 @@ class Upkeep:
         charging: Charging,
         api: Api,
         clock: Callable[[], float],
+        leads: Callable[[], bool],
         expired: Callable[[], None],
     ) -> None:
         self._cluster = cluster
         self._charging = charging
         self._api = api
         self._clock = clock
+        self._leads = leads
         self._expired = expired
 
     async def run(self) -> None:
@@ -53,7 +55,7 @@ class Upkeep:
         for booking in self._cluster.expire(now):
             self._expired()
             log.warning("booking expired", extra={"pod": booking.pod.key, "node": booking.node})
-        if self._cluster.missing():
+        if self._cluster.missing() or not self._leads():
             return
         for namespace in sorted(self._cluster.quotas.namespaces()):
             await self._holds(namespace, now)
@@ -61,7 +63,12 @@ class Upkeep:
     async def _holds(self, namespace: str, now: float) -> None:
         late: dict[str, str] = {}
         for quota in self._cluster.quotas.of(namespace):
-            late |= ledger.expired(quota, self._cluster.counted(quota), now)
+            counts = self._cluster.counts(quota)
+            late |= {
+                uid: name
+                for uid, name in self._cluster.quotas.late(quota, now).items()
+                if ledger.drop(quota, (uid,), counts.held) != quota
+            }
         gone = [uid for uid, name in late.items() if not await self._awaited(namespace, name, uid)]
         if gone:
             log.info("holds ended", extra={"namespace": namespace, "uids": gone})

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from hami_admission.cluster.state import Cluster
     from hami_admission.control.charging import Charging
     from hami_admission.model.pod import Pod
+    from hami_admission.quota.ledger import Claim, Refusal
     from hami_admission.wire.reviews import Review
 
 log = logging.getLogger(__name__)
@@ -68,8 +69,7 @@ class Webhook:
             return Reply(reviews.deny(review, text, code=503))
         claim = self._cluster.claim(pod, decision, self._clock())
         try:
-            async with asyncio.timeout(self._cluster.settings.review_seconds):
-                refusal = await self._charging.charge(pod, claim, dry_run=review.dry_run)
+            refusal = await self._refusal(review, pod, claim)
         except TimeoutError:
             text = f"the quota of namespace {pod.namespace} could not be written in time; try again"
             return Reply(reviews.deny(review, text, code=429))
@@ -82,6 +82,12 @@ class Webhook:
             return _refuse(review, pod, str(refusal))
         log.info("admitted", extra={"pod": pod.key, "uid": pod.uid, "dry_run": review.dry_run})
         return Reply(reviews.allow(review, warnings=decision.warnings))
+
+    async def _refusal(self, review: Review, pod: Pod, claim: Claim) -> Refusal | None:
+        if review.dry_run:
+            return self._charging.judge(pod, claim)
+        async with asyncio.timeout(self._cluster.settings.review_seconds):
+            return await self._charging.charge(pod, claim)
 
 
 def _refuse(review: Review, pod: Pod, message: str) -> Reply:

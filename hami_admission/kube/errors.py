@@ -24,6 +24,11 @@ class ApiError(Exception):
         self.status = status
         self.message = message[:_LONGEST]
 
+    @property
+    def passing(self) -> bool:
+        """May the same request do better in a moment?"""
+        return self.status in {0, 429} or self.status >= 500
+
 
 class Unreachable(ApiError):
     """No answer came."""

@@ -58,5 +58,15 @@ def secret(namespace: str, name: str) -> str:
     return f"{secrets(namespace)}/{quote(name)}"
 
 
+def leases(namespace: str) -> str:
+    """The Leases of a namespace."""
+    return f"/apis/coordination.k8s.io/v1/namespaces/{quote(namespace)}/leases"
+
+
+def lease(namespace: str, name: str) -> str:
+    """One Lease."""
+    return f"{leases(namespace)}/{quote(name)}"
+
+
 def _in(namespace: str) -> str:
     return f"/api/v1/namespaces/{quote(namespace)}"

@@ -23,22 +23,32 @@ class Listing(msgspec.Struct, frozen=True):
 
 
 class Seen(msgspec.Struct, frozen=True):
-    """An object as it is now."""
+    """An object as it is now; ``version`` is 0 for one of a list, which is of no moment."""
 
     body: msgspec.Raw
+    version: int = 0
 
 
 class Removed(msgspec.Struct, frozen=True):
     """An object as it was when it was deleted."""
 
     body: msgspec.Raw
+    version: int = 0
+
+
+class Reached(msgspec.Struct, frozen=True):
+    """Nothing else happened up to this version (a bookmark)."""
+
+    version: int
 
 
 class Listed(msgspec.Struct, frozen=True):
-    """The list is complete; from here on changes are told as they happen."""
+    """The list is complete, as of this version; from here on changes are told as they happen."""
+
+    version: int = 0
 
 
-Signal = Listing | Seen | Removed | Listed
+Signal = Listing | Seen | Removed | Reached | Listed
 
 
 class _ListMeta(msgspec.Struct):
@@ -104,20 +114,26 @@ class Reflector:
         return [
             *([Listing()] if first else []),
             *(Seen(item) for item in found.items or ()),
-            *([] if self._next else [Listed()]),
+            *([] if self._next else [Listed(_number(self.version))]),
         ]
 
-    def line(self, line: bytes) -> Signal | None:
-        """The signal of one line of a watch, if it is one; raises Gone when we must list again."""
+    def line(self, line: bytes) -> Signal:
+        """The signal of one line of a watch; raises Gone when we must list again."""
         event = _EVENT.decode(line)
         about = _VERSIONED.decode(event.object)
         if event.type == "ERROR":
             raise errors.of(about.code, about.message)
         self.version = about.metadata.resource_version or self.version
+        version = _number(self.version)
         if event.type in {"ADDED", "MODIFIED"}:
-            return Seen(event.object)
-        return Removed(event.object) if event.type == "DELETED" else None
+            return Seen(event.object, version)
+        return Removed(event.object, version) if event.type == "DELETED" else Reached(version)
 
     def restart(self) -> None:
         """List again from the beginning."""
         self.version, self._next = None, ""
+
+
+def _number(version: str | None) -> int:
+    """Versions are numbers of etcd; the API says so since Kubernetes 1.35."""
+    return int(version) if version is not None and version.isdecimal() else 0

@@ -22,6 +22,10 @@ log = logging.getLogger(__name__)
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 10.0
 """Seconds between attempts: doubled at each failure, a random part of it waited."""
 
+RESTART_AFTER = 5
+"""Answered with an error so often in a row, the list is begun anew: a version that the API server
+does not know any more (etcd restored from a backup), or a page's mark that it does not take."""
+
 SILENCE = 90.0
 """Seconds without a byte after which a watch is taken for dead; bookmarks come every minute."""
 
@@ -29,14 +33,18 @@ SILENCE = 90.0
 async def signals(client: Client, following: Reflector) -> AsyncIterator[Signal]:
     """Every change, and where lists begin and end; ends only when it is cancelled."""
     pause = FIRST_PAUSE
+    failures = 0
     while True:
         try:
             async for signal in _once(client, following):
-                pause = FIRST_PAUSE
+                pause, failures = FIRST_PAUSE, 0
                 yield signal
         except errors.Gone:
             following.restart()
         except (errors.ApiError, msgspec.DecodeError) as error:
+            failures += 1
+            if failures % RESTART_AFTER == 0 and not isinstance(error, errors.Unreachable):
+                following.restart()
             log.warning("watch interrupted", extra={"path": following.path, "error": str(error)})
             await asyncio.sleep(pause * (0.5 + random.random() / 2))
             pause = min(pause * 2, LONGEST_PAUSE)
@@ -51,6 +59,5 @@ async def _once(client: Client, following: Reflector) -> AsyncIterator[Signal]:
         return
     async with client.lines(following.path, query=query, silence=SILENCE) as lines:
         async for line in lines:
-            told = following.line(line) if line.strip() else None
-            if told is not None:
-                yield told
+            if line.strip():
+                yield following.line(line)

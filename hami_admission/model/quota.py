@@ -11,7 +11,8 @@ class Hold(msgspec.Struct, frozen=True):
     """Amounts (by resource name) kept for pod ``pod`` until unix second ``until``.
 
     It lives from the charge until the pod is seen, and from the settlement of a bind until the
-    bound pod is seen.
+    bound pod is seen. Where the price of a pod depends on the card that it will get, it lives until
+    the pod is bound.
     """
 
     pod: str
@@ -31,7 +32,8 @@ class Quota(msgspec.Struct, frozen=True):
     """One ResourceQuota; ``hard`` and ``used`` by resource name (without ``limits.``).
 
     ``used`` has a key only where the object's status has one; ``version`` is the object's
-    resourceVersion.
+    resourceVersion. ``counted`` is the version of the pods that ``used`` was counted from: who has
+    seen less than that must not count (0: nobody has counted).
     """
 
     namespace: str
@@ -42,3 +44,4 @@ class Quota(msgspec.Struct, frozen=True):
     used: dict[str, int] = {}
     holds: dict[str, Hold] = {}
     scopes: tuple[ScopeTerm, ...] = ()
+    counted: int = 0

@@ -61,47 +61,68 @@ def charge(quota: Quota, claim: Claim) -> Quota | Refusal:
     )
 
 
-def drop(quota: Quota, uids: Collection[str]) -> Quota:
-    """The quota without these holds and what they held."""
-    gone = [quota.holds[uid].amounts for uid in uids if uid in quota.holds]
-    if not gone:
-        return quota
-    used = Amounts({name: quota.used.get(name, 0) for name in quota.hard}).minus(total(gone))
-    holds = {uid: hold for uid, hold in quota.holds.items() if uid not in uids}
-    return msgspec.structs.replace(quota, used=_used(quota, used), holds=holds)
-
-
 class Counted(msgspec.Struct, frozen=True):
-    """What a pod that was seen counts for; ``final`` once it is bound."""
+    """What a pod that was seen counts for.
+
+    It is ``bound``, or what it counts is ``fixed`` before that: does not depend on its card.
+    """
 
     amounts: Amounts[str]
-    final: bool
+    bound: bool
+    fixed: bool = True
 
 
-def reconcile(quota: Quota, counted: Mapping[str, Counted], gone: Collection[str] = ()) -> Quota:
-    """The quota as the pods themselves say; only who has seen them all may do this.
+class Counts(msgspec.Struct, frozen=True):
+    """What all seen pods count for together, and each of those that are held."""
 
-    A hold ends when its pod was seen and counts the same or is bound; one whose pod is in ``gone``
-    (looked for and not there) ends too. A bind in flight keeps its hold: its pod was seen, but
-    counts less than what is being settled.
+    total: Amounts[str]
+    held: dict[str, Counted] = {}
+
+
+def reconcile(quota: Quota, counts: Counts, gone: Collection[str] = ()) -> Quota:
+    """The quota as the pods themselves say; only who has seen all that it counts may do this.
+
+    A hold ends when its pod was seen and is bound, or counts the same whatever its card. A bind in
+    flight keeps its hold: its pod was seen, but counts less than what is being settled. Holds in
+    ``gone`` end if there is no such pod; otherwise the bind was not made, and the pod counts again
+    what it counted before.
     """
-    holds = {
-        uid: hold
-        for uid, hold in quota.holds.items()
-        if uid not in gone and not _ended(hold, counted.get(uid))
-    }
-    seen = [each.amounts for uid, each in counted.items() if uid not in holds]
-    used = total([*seen, *(hold.amounts for hold in holds.values())])
+    holds: dict[str, Hold] = {}
+    twice: list[Amounts[str]] = []
+    for uid, hold in quota.holds.items():
+        seen = counts.held.get(uid)
+        if seen is None:
+            if uid not in gone:
+                holds[uid] = hold
+            continue
+        if uid in gone:
+            hold = _fallen_back(hold, seen)
+        if not _ended(hold, seen):
+            holds[uid] = hold
+            twice.append(seen.amounts)
+    held = total(hold.amounts for hold in holds.values())
+    used = counts.total.minus(total(twice)).plus(held)
     return msgspec.structs.replace(quota, used=_used(quota, used), holds=holds)
 
 
-def expired(quota: Quota, counted: Mapping[str, Counted], now: float) -> dict[str, str]:
-    """Holds whose time is over, by uid with the pod's name: to be looked for, then dropped."""
-    return {
-        uid: hold.pod
-        for uid, hold in quota.holds.items()
-        if hold.until <= now and not _ended(hold, counted.get(uid))
-    }
+def drop(quota: Quota, uids: Collection[str], seen: Mapping[str, Counted]) -> Quota:
+    """The quota without these holds; a pod that was seen counts again what it counted before.
+
+    For who must not count all pods, because others have seen more of them.
+    """
+    if not any(uid in quota.holds for uid in uids):
+        return quota
+    used = Amounts({name: quota.used.get(name, 0) for name in quota.hard})
+    holds = dict(quota.holds)
+    for uid in uids:
+        hold = holds.pop(uid, None)
+        if hold is None:
+            continue
+        used = used.minus(hold.amounts)
+        if uid in seen:
+            holds[uid] = kept = _fallen_back(hold, seen[uid])
+            used = used.plus(kept.amounts)
+    return msgspec.structs.replace(quota, used=_used(quota, used), holds=holds)
 
 
 def left(quota: Quota, own: Amounts[str]) -> dict[str, int]:
@@ -112,8 +133,14 @@ def left(quota: Quota, own: Amounts[str]) -> dict[str, int]:
     }
 
 
-def _ended(hold: Hold, counted: Counted | None) -> bool:
-    return counted is not None and (counted.final or counted.amounts == hold.amounts)
+def _ended(hold: Hold, seen: Counted) -> bool:
+    return seen.bound or (seen.fixed and seen.amounts == hold.amounts)
+
+
+def _fallen_back(hold: Hold, seen: Counted) -> Hold:
+    """Never more than before: what the pod would be charged today may be more than it was."""
+    least = {name: min(value, seen.amounts[name]) for name, value in hold.amounts.items()}
+    return msgspec.structs.replace(hold, amounts=Amounts(least))
 
 
 def _limits_of(quota: Quota, added: Amounts[str]) -> dict[str, int]:

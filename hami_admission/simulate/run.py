@@ -168,7 +168,7 @@ def _charged(cluster: Cluster, pod: Pod, claim: ledger.Claim, now: float) -> led
 def _counted(cluster: Cluster, namespace: str, now: float) -> None:
     """The pod was seen: holds end, the pods count themselves."""
     for quota in cluster.quotas.of(namespace):
-        found = ledger.reconcile(quota, cluster.counted(quota))
+        found = ledger.reconcile(quota, cluster.counts(quota))
         cluster.apply(events.QuotaSeen(found), now)
 
 

@@ -1,7 +1,7 @@
 """Every annotation, label and environment name that we share with others, once.
 
 Names of upstream are kept where they exist (facts/scheduling.md 11); those under ``hami.io/env-``,
-``hami.io/quota-holds``, ``hami.io/wake`` and ``hami.io/gpu-topology`` are ours (design.md 13).
+``hami.io/quota-…``, ``hami.io/wake`` and ``hami.io/gpu-topology`` are ours (design.md 13).
 """
 
 from __future__ import annotations
@@ -58,6 +58,7 @@ WAKE = "hami.io/wake"
 
 # ResourceQuota.
 QUOTA_HOLDS = "hami.io/quota-holds"
+QUOTA_COUNTED = "hami.io/quota-counted"
 QUOTA_PREFIX = "limits."
 
 RESERVED_PREFIXES = (

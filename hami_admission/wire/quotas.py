@@ -74,6 +74,8 @@ def decode(body: bytes | msgspec.Raw) -> Quota:
     except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
         raise Malformed(f"not a ResourceQuota: {error}") from error
     metadata, spec = wire.metadata, wire.spec
+    notes = metadata.annotations or {}
+    counted = notes.get(keys.QUOTA_COUNTED, "")
     return Quota(
         namespace=metadata.namespace,
         name=metadata.name,
@@ -81,8 +83,9 @@ def decode(body: bytes | msgspec.Raw) -> Quota:
         version=metadata.resource_version,
         hard=_limits(spec.hard or {}),
         used=_limits(wire.status.used or {}),
-        holds=decode_holds((metadata.annotations or {}).get(keys.QUOTA_HOLDS, "")),
+        holds=decode_holds(notes.get(keys.QUOTA_HOLDS, "")),
         scopes=_scopes(spec),
+        counted=int(counted) if counted.isascii() and counted.isdecimal() else 0,
     )
 
 
@@ -115,8 +118,10 @@ def patch(quota: Quota) -> bytes:
     keys that are not ours are not named, and stay.
     """
     holds = encode_holds(quota.holds) if quota.holds else None
+    counted = str(quota.counted) if quota.counted else None
     used = {keys.QUOTA_PREFIX + name: str(value) for name, value in quota.used.items()}
-    metadata = {"resourceVersion": quota.version, "annotations": {keys.QUOTA_HOLDS: holds}}
+    notes = {keys.QUOTA_HOLDS: holds, keys.QUOTA_COUNTED: counted}
+    metadata = {"resourceVersion": quota.version, "annotations": notes}
     return msgspec.json.encode({"metadata": metadata, "status": {"used": used}})
 
 

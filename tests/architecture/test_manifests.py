@@ -84,6 +84,6 @@ def test_kube_scheduler_sees_all_nodes_and_leaves_our_resources_to_us() -> None:
 
 def test_rights_are_named_one_by_one() -> None:
     roles = [each for each in documents("rbac.yaml") if each["kind"] in {"ClusterRole", "Role"}]
-    assert len(roles) == 2
+    assert len(roles) == 3
     for rule in (rule for role in roles for rule in role["rules"]):
         assert "*" not in (*rule["apiGroups"], *rule["resources"], *rule["verbs"])

@@ -9,6 +9,8 @@ import msgspec
 from hami_admission.cluster import events
 from hami_admission.cluster.state import Cluster
 from hami_admission.model.amounts import Amounts
+from hami_admission.model.quota import Hold
+from hami_admission.quota import ledger
 from hami_admission.settings import Settings
 from hami_admission.wire import keys, nodes, quotas, registers
 from tests import build
@@ -128,8 +130,11 @@ def test_a_damaged_annotation_counts_for_the_quota_and_for_no_card() -> None:
     made = cluster("a")
     made.apply(events.PodSeen(a_pod(node="a", grants="GPU-a-0,NVIDIA:;")), 0)
     assert taken(made) == {}
-    (counted,) = made.counted(a_quota(gpumem=1)).values()
-    assert (counted.amounts, counted.final) == (Amounts({"nvidia.com/gpumem": 8000}), True)
+    quota = msgspec.structs.replace(a_quota(gpumem=1), holds={"u": Hold("p", 0, Amounts())})
+    made.apply(events.QuotaSeen(quota), 0)
+    counts = made.counts(quota)
+    amounts = Amounts({"nvidia.com/gpumem": 8000})
+    assert counts == ledger.Counts(amounts, {"u": ledger.Counted(amounts, bound=True)})
 
 
 def test_a_node_that_vanishes_and_returns_is_as_its_pods_say() -> None:
@@ -184,7 +189,7 @@ def test_percentages_are_claimed_at_the_smallest_and_settled_at_what_they_got() 
         made.apply(events.NodeSeen(build.facts(name, 1, memory_mib=size)), 0)
     pod = a_pod(amounts=build.gpu(1, percent=50))
     claim = made.claim(pod, made.admit(pod), 5)
-    assert (claim.amounts["nvidia.com/gpumem"], claim.until) == (5000, 15)
+    assert (claim.amounts["nvidia.com/gpumem"], claim.until) == (5000, 5 + Settings().hold_seconds)
     made.apply(events.PodSeen(pod), 0)
     booking = booked(made, pod, "a")
     assert booking is not None

@@ -13,6 +13,7 @@ from hami_admission.cluster import events
 from hami_admission.cluster.state import Cluster
 from hami_admission.control import extender as extenders
 from hami_admission.control.bind import Binder
+from hami_admission.control.catchup import NotCaughtUp
 from hami_admission.control.charging import Charging
 from hami_admission.control.extender import Extender
 from hami_admission.kube import errors
@@ -20,8 +21,6 @@ from hami_admission.settings import Settings
 from tests import build
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from hami_admission.wire.notices import Notice
 
 POD = build.pod_json(build.container(limits=build.gpu(1, memory=1000)), uid="u")
@@ -55,10 +54,16 @@ class Rig:
         self.cluster.apply(events.NodeSeen(build.facts("n", 1)), 0)
         if listed:
             self.list()
-        charging = Charging(self.cluster, api, time.time, tasks)
+        charging = Charging(self.cluster, api, time.time, tasks, lambda: True)
         binder = Binder(self.cluster, charging, api, time.time)
         self.told: list[Notice] = []
-        self.extender = Extender(self.cluster, binder, self.told.append, time.time)
+        self.hurdle: Exception | None = None
+        self.extender = Extender(self.cluster, binder, self.catch_up, self.told.append, time.time)
+
+    async def catch_up(self) -> None:
+        """As when another replica has led: at once, or not at all."""
+        if self.hurdle is not None:
+            raise self.hurdle
 
     def list(self) -> None:
         """Everything was seen."""
@@ -72,12 +77,6 @@ class Rig:
 
     async def bind(self, body: bytes = BIND) -> str:
         return str(msgspec.json.decode((await self.extender.bind(body)).body)["Error"])
-
-
-@pytest.fixture
-async def tasks() -> AsyncIterator[asyncio.TaskGroup]:
-    async with asyncio.TaskGroup() as group:
-        yield group
 
 
 async def test_while_starting_nothing_is_placed_or_bound(
@@ -96,6 +95,14 @@ async def test_a_question_waits_for_the_state_to_be_complete(tasks: asyncio.Task
     assert not asked.done()
     rig.list()
     assert (await asked)["NodeNames"] == ["n"]
+
+
+async def test_who_cannot_catch_up_decides_nothing(tasks: asyncio.TaskGroup) -> None:
+    rig = Rig(tasks, Api())
+    rig.hurdle = NotCaughtUp("no way")
+    assert (await rig.filter())["Error"] == await rig.bind() == "no way"
+    rig.hurdle = TimeoutError()
+    assert "has not seen all pods that another replica has placed" in await rig.bind()
 
 
 async def test_filter_prioritize_bind(tasks: asyncio.TaskGroup) -> None:

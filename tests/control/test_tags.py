@@ -139,15 +139,17 @@ def a_cluster(case: Case) -> Cluster:
 async def ask(cluster: Cluster, pod: build.Json, tell: list[Notice]) -> dict[str, Any]:
     """POST /filter to a server."""
 
+    async def nobody_else() -> None:
+        """No other replica decides."""
+
     class Nobody:
         async def request(self, *_: object, **__: object) -> bytes:
             raise AssertionError("a filter asks nothing of the API server")
 
     async with asyncio.TaskGroup() as tasks:
-        charging = Charging(cluster, Nobody(), time.time, tasks)
-        extender = Extender(
-            cluster, Binder(cluster, charging, Nobody(), time.time), tell.append, time.time
-        )
+        charging = Charging(cluster, Nobody(), time.time, tasks, lambda: True)
+        binder = Binder(cluster, charging, Nobody(), time.time)
+        extender = Extender(cluster, binder, nobody_else, tell.append, time.time)
         webhook = Webhook(cluster, charging, time.time)
         server = Server(routes(webhook, extender, Probes(cluster), Snapshots(cluster, time.time)))
         port = await server.start("127.0.0.1", 0, None)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
-import pytest
 
 from hami_admission.admission import changes
 from hami_admission.cluster import events
@@ -19,9 +18,6 @@ from hami_admission.kube import errors
 from hami_admission.settings import Settings
 from hami_admission.wire import quotas
 from tests import build
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
 
 Json = dict[str, Any]
 
@@ -38,12 +34,6 @@ class Silent:
         raise self.failure or AssertionError("nothing to answer")
 
 
-@pytest.fixture
-async def tasks() -> AsyncIterator[asyncio.TaskGroup]:
-    async with asyncio.TaskGroup() as group:
-        yield group
-
-
 def webhook(
     tasks: asyncio.TaskGroup, api: Silent, *, listed: bool = True, **settings: Any
 ) -> Webhook:
@@ -54,7 +44,7 @@ def webhook(
         for kind in events.Kind:
             keys = cluster.quotas.keys() if kind is events.Kind.QUOTAS else frozenset()
             cluster.apply(events.Listed(kind, keys), 0)
-    return Webhook(cluster, Charging(cluster, api, time.time, tasks), time.time)
+    return Webhook(cluster, Charging(cluster, api, time.time, tasks, lambda: True), time.time)
 
 
 def review(pod: Json, **request: Any) -> bytes:
@@ -95,9 +85,10 @@ async def test_an_api_server_that_does_not_answer_in_time_is_a_denial_in_time(
     gone = errors.Unreachable(0, "away")
     response = await asked(webhook(tasks, Silent(0.3, gone), review_seconds=0.05), rewritten())
     assert (response["allowed"], response["status"]["code"]) == (False, 429)
-    response = await asked(webhook(tasks, Silent(0, gone)), rewritten())
+    forbidden = errors.ApiError(403, "no")
+    response = await asked(webhook(tasks, Silent(0, forbidden)), rewritten())
     assert (response["allowed"], response["status"]["code"]) == (False, 503)
-    assert "could not be written (away)" in response["status"]["message"]
+    assert "could not be written (403: no)" in response["status"]["message"]
 
 
 async def test_what_somebody_changed_after_us_is_refused(tasks: asyncio.TaskGroup) -> None:

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from hami_admission.kube import errors, reflector
-from hami_admission.kube.reflector import Listed, Listing, Reflector, Removed, Seen
+from hami_admission.kube.reflector import Listed, Listing, Reached, Reflector, Removed, Seen
 
 
 def page(*names: str, version: str = "7", more: str = "") -> bytes:
@@ -30,6 +30,7 @@ def test_a_list_in_pages_is_marked_at_both_ends() -> None:
     assert following.query()["continue"] == "token"
     second = following.page(page("c"))
     assert [type(each) for each in second] == [Seen, Listed]
+    assert second[-1] == Listed(7)
     assert not following.listing
 
 
@@ -41,7 +42,7 @@ def test_a_watch_goes_on_where_the_last_event_or_bookmark_was() -> None:
     for kind, expected in (("ADDED", Seen), ("MODIFIED", Seen), ("DELETED", Removed)):
         signal = following.line(line(kind, metadata={"resourceVersion": "8"}))
         assert type(signal) is expected
-    assert following.line(line("BOOKMARK", metadata={"resourceVersion": "9"})) is None
+    assert following.line(line("BOOKMARK", metadata={"resourceVersion": "9"})) == Reached(9)
     assert following.query()["resourceVersion"] == "9"
 
 

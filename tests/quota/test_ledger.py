@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from hami_admission.model.amounts import Amounts
+from hami_admission.model.amounts import Amounts, total
 from hami_admission.model.quota import Hold, Quota, ScopeTerm
 from hami_admission.quota import ledger, limits
-from hami_admission.quota.ledger import Claim, Counted, Refusal
+from hami_admission.quota.ledger import Claim, Counted, Counts, Refusal
 from tests import build
 
 MEMORY = "nvidia.com/gpumem"
@@ -63,34 +63,48 @@ def test_a_quota_below_its_use_refuses_only_what_adds() -> None:
     assert isinstance(ledger.charge(zero, claim("a", 1)), Refusal)
 
 
-def test_drop_gives_back_once() -> None:
+def counts(**seen: Counted) -> Counts:
+    """All of these were seen; those that are held are looked up."""
+    return Counts(total(each.amounts for each in seen.values()), seen)
+
+
+def seen(amount: int, *, bound: bool = False, fixed: bool = True) -> Counted:
+    """A pod that was seen and counts this much memory."""
+    return Counted(Amounts({MEMORY: amount}), bound, fixed)
+
+
+def test_drop_gives_back_once_and_leaves_a_seen_pod_what_it_counts() -> None:
     quota = charged(charged(a_quota(), claim("a", 60)), claim("b", 10))
-    dropped = ledger.drop(quota, {"a", "unknown"})
+    dropped = ledger.drop(quota, {"a", "unknown"}, {})
     assert (dropped.used, set(dropped.holds)) == ({MEMORY: 10}, {"b"})
-    assert ledger.drop(dropped, {"a"}) is dropped
+    assert ledger.drop(dropped, {"a"}, {}) is dropped
+    fallen = ledger.drop(quota, {"a"}, {"a": seen(40)})
+    assert (fallen.used, fallen.holds["a"].amounts) == ({MEMORY: 50}, Amounts({MEMORY: 40}))
+    assert ledger.drop(quota, {"a"}, {"a": seen(70)}) == quota
 
 
 def test_reconcile_counts_pods_and_the_holds_of_those_not_seen() -> None:
     quota = charged(charged(charged(a_quota(), claim("a", 10)), claim("b", 20)), claim("c", 30))
-    seen = {
-        "a": Counted(Amounts({MEMORY: 10}), final=False),
-        "b": Counted(Amounts({MEMORY: 5}), final=False),
-        "d": Counted(Amounts({MEMORY: 1}), final=True),
-    }
-    found = ledger.reconcile(quota, seen)
+    found = ledger.reconcile(quota, counts(a=seen(10), b=seen(5), d=seen(1, bound=True)))
     # a counts itself; b is being settled at 20; c was not seen; d was never held.
     assert (found.used, set(found.holds)) == ({MEMORY: 10 + 20 + 30 + 1}, {"b", "c"})
-    bound = {**seen, "b": Counted(Amounts({MEMORY: 19}), final=True)}
+    bound = counts(a=seen(10), b=seen(19, bound=True), d=seen(1, bound=True))
     found = ledger.reconcile(found, bound, gone={"c"})
     assert (found.used, found.holds) == ({MEMORY: 10 + 19 + 1}, {})
     assert ledger.reconcile(found, bound) == found
 
 
-def test_expired_are_the_late_holds_that_no_pod_ended() -> None:
-    quota = charged(charged(a_quota(), claim("a", 10)), claim("b", 20))
-    seen = {"a": Counted(Amounts({MEMORY: 10}), final=False)}
-    assert ledger.expired(quota, seen, 9) == {}
-    assert ledger.expired(quota, seen, 10) == {"b": "pod-b"}
+def test_a_price_that_depends_on_the_card_is_held_until_the_bind() -> None:
+    quota = charged(a_quota(), claim("a", 10))
+    waits = ledger.reconcile(quota, counts(a=seen(30, fixed=False)))
+    assert waits == quota
+    settled = charged(waits, claim("a", 80))
+    assert ledger.reconcile(settled, counts(a=seen(30, fixed=False))) == settled
+    # That bind was not made: it counts no more than it would today, and no more than it did.
+    back = ledger.reconcile(settled, counts(a=seen(30, fixed=False)), gone={"a"})
+    assert (back.used, back.holds["a"].amounts) == ({MEMORY: 30}, Amounts({MEMORY: 30}))
+    bound = ledger.reconcile(back, counts(a=seen(40, bound=True, fixed=False)))
+    assert (bound.used, bound.holds) == ({MEMORY: 40}, {})
 
 
 def test_left_is_what_a_pod_may_have_in_all() -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hami_admission.model.amounts import Amounts
+from hami_admission.model.amounts import Amounts, total
 from hami_admission.model.grant import Grant, peak
 from hami_admission.model.pod import Kind
 from hami_admission.model.quota import Quota
@@ -27,6 +27,11 @@ steps = st.lists(
 )
 
 
+def counts(seen: dict[str, ledger.Counted]) -> ledger.Counts:
+    """All that was seen."""
+    return ledger.Counts(total(each.amounts for each in seen.values()), dict(seen))
+
+
 @given(steps)
 def test_used_is_the_sum_of_pods_and_holds_and_never_above_hard(
     taken: list[tuple[str, str, int]],
@@ -40,15 +45,15 @@ def test_used_is_the_sum_of_pods_and_holds_and_never_above_hard(
             found = ledger.charge(quota, made)
             quota = found if isinstance(found, Quota) else quota
         elif verb == "drop" and uid not in seen:
-            quota = ledger.drop(quota, {uid})
+            quota = ledger.drop(quota, {uid}, {})
         elif verb == "see" and uid in quota.holds:
-            seen[uid] = ledger.Counted(quota.holds[uid].amounts, final=True)
+            seen[uid] = ledger.Counted(quota.holds[uid].amounts, bound=True)
         elif verb == "end" and uid in seen:
             del seen[uid]
-            quota = ledger.reconcile(quota, seen, gone={uid})
+            quota = ledger.reconcile(quota, counts(seen), gone={uid})
         if verb in {"see", "end"}:
-            quota = ledger.reconcile(quota, seen)
-            assert ledger.reconcile(quota, seen) == quota
+            quota = ledger.reconcile(quota, counts(seen))
+            assert ledger.reconcile(quota, counts(seen)) == quota
         assert quota.used[MEMORY] <= HARD
         counted = {uid: each.amounts for uid, each in seen.items()}
         counted |= {uid: hold.amounts for uid, hold in quota.holds.items()}

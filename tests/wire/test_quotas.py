@@ -107,14 +107,29 @@ def test_holds_are_written_sorted_and_without_defaults() -> None:
 def test_the_patch_writes_used_and_holds_under_the_version_that_was_read() -> None:
     quota = Quota("team", "q", "u", "42", {"a/b": 9}, {"a/b": 7}, {"uid-p": HOLD})
     assert msgspec.json.decode(quotas.patch(quota)) == {
-        "metadata": {"resourceVersion": "42", "annotations": {"hami.io/quota-holds": HOLD_TEXT}},
+        "metadata": {
+            "resourceVersion": "42",
+            "annotations": {"hami.io/quota-holds": HOLD_TEXT, "hami.io/quota-counted": None},
+        },
         "status": {"used": {"limits.a/b": "7"}},
     }
 
 
 def test_no_holds_remove_the_annotation() -> None:
     written = msgspec.json.decode(quotas.patch(Quota("team", "q", "u", "42", {"a/b": 9})))
-    assert written["metadata"]["annotations"] == {"hami.io/quota-holds": None}
+    assert written["metadata"]["annotations"] == {
+        "hami.io/quota-holds": None,
+        "hami.io/quota-counted": None,
+    }
+
+
+@pytest.mark.parametrize(("text", "counted"), [("7", 7), ("x", 0), ("-1", 0), ("\u0663", 0)])
+def test_the_version_that_was_counted(text: str, counted: int) -> None:
+    document = build.quota_json()
+    document["metadata"]["annotations"] = {"hami.io/quota-counted": text}
+    assert quotas.decode(msgspec.json.encode(document)).counted == counted
+    written = msgspec.json.decode(quotas.patch(Quota("team", "q", "u", "42", {}, counted=7)))
+    assert written["metadata"]["annotations"]["hami.io/quota-counted"] == "7"
     assert written["status"] == {"used": {}}
 
 

@@ -1,0 +1,26 @@
+"""Fixtures of the tests of the control process's parts."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+
+class _Over(Exception):
+    """The test is over."""
+
+
+@pytest.fixture
+async def tasks() -> AsyncIterator[asyncio.TaskGroup]:
+    """Where parts put tasks of their own; those that are left end with the test."""
+    try:
+        async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+            yield group
+            raise _Over
+    except* _Over:
+        pass
