@@ -182,6 +182,11 @@ def demo() -> None:
 @click.option("--namespace", default="hami-system", show_default=True, help="Where we run.")
 @click.option("--service", default="hami-admission", show_default=True, help="How we are reached.")
 @click.option(
+    "--tls-folder",
+    metavar="DIR",
+    help="Serve with tls.crt and tls.key of a mounted Secret; else with a Secret of our own.",
+)
+@click.option(
     "--scheduler-lease",
     default="hami-system/hami-scheduler",
     show_default=True,
@@ -200,6 +205,7 @@ def demo() -> None:
 def control(config: str | None, log_format: Format, log_level: str, **where: Any) -> None:
     """Serve the webhooks and the scheduler extender of a cluster."""
     try:
+        from hami_admission.certificates.files import Unusable
         from hami_admission.control import app, logs
         from hami_admission.kube.errors import NoConfiguration
     except ImportError as error:
@@ -211,7 +217,7 @@ def control(config: str | None, log_format: Format, log_level: str, **where: Any
     logs.set_up(log_format, log_level)
     try:
         _run(app.serve(app.Options(**where), settings))
-    except NoConfiguration as error:
+    except (NoConfiguration, Unusable) as error:
         click.echo(f"hami-admission: {error}", err=True)
         sys.exit(_BAD_INPUT)
 

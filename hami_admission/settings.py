@@ -79,10 +79,11 @@ class Settings(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     node_scheduler_policy: Policy = "binpack"
     gpu_scheduler_policy: CardPolicy = "spread"
     exempt_namespaces: tuple[str, ...] = ("kube-system", "hami-system")
-    hold_seconds: int = 40
-    """How long a charge waits for its pod to be seen, before it is looked for. The API server gives
-    a creation 34 seconds at most, other webhooks of up to 30 among them; a pod that came after its
-    charge had ended would be one too many."""
+    hold_seconds: int = 15
+    """How long a charge waits for its pod to be seen, before it is looked for, twice. Longer than
+    the slowest webhook of the cluster may take (10 seconds unless it says otherwise, 30 at most):
+    a pod that came after its charge had ended would be one too many. Short, because so long a
+    creation that failed after admission keeps its quota."""
     booking_seconds: int = 60
     """How long cards wait for the bind; kube-scheduler asks again when it took longer."""
     review_seconds: float = 2.5

@@ -17,6 +17,8 @@ def outside(pod: Pod, settings: Settings) -> str | None:
     """Why the pod is left alone, or None when it is ours if it asks for an accelerator."""
     if pod.namespace in settings.exempt_namespaces:
         return f"namespace {pod.namespace} is exempt"
+    if keys.MIRROR in pod.annotations:
+        return "it mirrors a static manifest, which its kubelet runs by itself"
     if pod.labels.get(keys.OPT_OUT_LABEL) == keys.OPT_OUT_VALUE:
         return f"label {keys.OPT_OUT_LABEL}: {keys.OPT_OUT_VALUE}"
     return _of_another_scheduler(pod.scheduler_name, settings)

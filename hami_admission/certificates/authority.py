@@ -18,6 +18,9 @@ RENEW_BEFORE = timedelta(days=90)
 """A serving certificate is renewed that long before its end: a quarter of its life, in which
 somebody notices that renewal fails."""
 
+MOST_TRUSTED = 3
+"""Authorities in a bundle."""
+
 _DAMAGED, _FOREIGN_KEY = "damaged", "the key is not the certificate's"
 BEYOND_REPAIR = (_DAMAGED, _FOREIGN_KEY)
 """How flaws begin that only a new authority mends; the others want a new serving certificate."""
@@ -27,7 +30,10 @@ _BACKDATED = timedelta(hours=24)
 
 
 class Identity(msgspec.Struct, frozen=True):
-    """PEM texts: the authority, its key, the serving certificate and its key."""
+    """PEM texts: the authority, its key, the serving certificate and its key.
+
+    ``ca`` is a bundle: the authority that signs first, then those that are still trusted.
+    """
 
     ca: bytes
     ca_key: bytes
@@ -52,10 +58,46 @@ def renew(identity: Identity, names: tuple[str, ...], now: datetime) -> Identity
     """A new serving certificate under the same authority, while that lives long enough."""
     authority = x509.load_pem_x509_certificate(identity.ca)
     if authority.not_valid_after_utc < now + LEAF_LIFE:
-        return create(names, now)
+        return trusting(create(names, now), identity.ca, now)
     key = serialization.load_pem_private_key(identity.ca_key, password=None)
     assert isinstance(key, ec.EllipticCurvePrivateKey), "made by create"
-    return _serving(authority, key, names, now)
+    made = _serving(authority, key, names, now)
+    return trusting(made, identity.ca, now)
+
+
+def trusting(identity: Identity, bundle: bytes, now: datetime) -> Identity:
+    """The identity with the authorities of another bundle trusted as well, until they end.
+
+    What cannot be read in it is left out, and so are the oldest beyond MOST_TRUSTED.
+    """
+    known = _certificates(identity.ca)
+    for each in _certificates(bundle):
+        if each not in known and each.not_valid_after_utc > now:
+            known.append(each)
+    return msgspec.structs.replace(identity, ca=b"".join(map(_pem, known[:MOST_TRUSTED])))
+
+
+def trusts(bundle: bytes, identity: Identity) -> bool:
+    """Is the authority that signed the identity's serving certificate in the bundle?"""
+    signing = _certificates(identity.ca)[:1]
+    return bool(signing) and signing[0] in _certificates(bundle)
+
+
+def same_authority(one: Identity, other: Identity) -> bool:
+    """Does the same authority sign for both?"""
+    return _certificates(one.ca)[:1] == _certificates(other.ca)[:1]
+
+
+def ordered(identity: Identity, bundle: bytes) -> bytes:
+    """The bundle with the identity's own authority first."""
+    own = _certificates(identity.ca)[:1]
+    others = [each for each in _certificates(bundle) if each not in own]
+    return b"".join(map(_pem, own + others))
+
+
+def ends(identity: Identity) -> datetime:
+    """When the serving certificate ends."""
+    return x509.load_pem_x509_certificate(identity.certificate).not_valid_after_utc
 
 
 def flaw(identity: Identity, names: tuple[str, ...], now: datetime) -> str | None:
@@ -97,6 +139,13 @@ def _serving(
         .sign(authority_key, hashes.SHA256())
     )
     return Identity(_pem(authority), _pem_key(authority_key), _pem(leaf), _pem_key(key))
+
+
+def _certificates(bundle: bytes) -> list[x509.Certificate]:
+    try:
+        return x509.load_pem_x509_certificates(bundle)
+    except ValueError:
+        return []
 
 
 def _builder(

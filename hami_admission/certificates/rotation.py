@@ -22,12 +22,16 @@ if TYPE_CHECKING:
 ATTEMPTS = 10
 """Rounds of read and write before we give up for now; each lost round is another's success."""
 
+NEW_AUTHORITY = "hami.io/new-authority"
+"""Annotation of the Secret by which an operator asks for a new authority; it is taken off again."""
+
 _FIELDS = {"ca": "ca.crt", "ca_key": "ca.key", "certificate": "tls.crt", "key": "tls.key"}
 
 
 class _Metadata(msgspec.Struct):
-    name: str = ""
     resource_version: str = msgspec.field(name="resourceVersion", default="")
+    labels: dict[str, str] | None = None
+    annotations: dict[str, str] | None = None
 
 
 class _Secret(msgspec.Struct):
@@ -49,7 +53,11 @@ class _Configuration(msgspec.Struct):
 
 
 class Keeper:
-    """Keeps one Secret's identity good, for serving under ``names``."""
+    """Keeps one Secret's identity good, for serving under ``names``.
+
+    What it gave last it also remembers: when the Secret is deleted or damaged by hand, the same
+    authority stays, so that nobody has to learn to trust another.
+    """
 
     def __init__(
         self,
@@ -65,29 +73,40 @@ class Keeper:
         self._secret = secret
         self._names = names
         self._clock = clock
+        self._served: Identity | None = None
 
     async def identity(self) -> Identity:
-        """The identity that all replicas serve with; made or renewed when it must be.
+        """What this replica serves with; made or renewed in the Secret when it must be.
 
         Replicas that find it missing at the same time race; the first to write wins, and the
-        others take what it wrote. Raises ApiError.
+        others take what it wrote. Under a new authority only those serve that have no good
+        certificate of one which is still trusted: kube-schedulers read it once, when they start.
+        Raises ApiError.
         """
         for _ in range(ATTEMPTS):
             try:
-                return await self._attempt()
+                kept = await self._attempt()
             except errors.Conflict:
                 continue
+            self._served = self._chosen(kept)
+            return self._served
         raise errors.Conflict(409, f"secret {self._secret}: {ATTEMPTS} attempts in conflict")
 
-    async def publish(self, identity: Identity, configuration: str) -> list[str]:
-        """Put the authority into both webhook configurations; gives the paths that do not exist."""
-        missing = []
-        for base in paths.WEBHOOKS:
-            try:
-                await self._publish(f"{base}/{configuration}", identity.ca)
-            except errors.NotFound:
-                missing.append(f"{base}/{configuration}")
-        return missing
+    async def found(self) -> bool:
+        """Is there a Secret? Raises ApiError."""
+        try:
+            await self._client.request("GET", paths.secret(self._namespace, self._secret))
+        except errors.NotFound:
+            return False
+        return True
+
+    def _chosen(self, kept: Identity) -> Identity:
+        served = self._served
+        if served is None or authority.same_authority(served, kept):
+            return kept
+        if authority.flaw(served, self._names, self._clock()) is not None:
+            return kept
+        return msgspec.structs.replace(served, ca=authority.ordered(served, kept.ca))
 
     async def _attempt(self) -> Identity:
         now = self._clock()
@@ -95,34 +114,47 @@ class Keeper:
         try:
             body = await self._client.request("GET", path)
         except errors.NotFound:
-            made = authority.create(self._names, now)
+            made = self._made(None, "", now)
             where = paths.secrets(self._namespace)
-            await self._client.request("POST", where, self._encode(made, ""))
+            await self._client.request("POST", where, self._encode(made, _Metadata()))
             return made
         secret = msgspec.json.decode(body, type=_Secret)
-        kept = _decode(secret)
-        flaw = "incomplete" if kept is None else authority.flaw(kept, self._names, now)
-        if kept is not None and flaw is None:
-            return kept
-        made = self._replacement(kept, flaw or "", now)
-        await self._client.request(
-            "PUT", path, self._encode(made, secret.metadata.resource_version)
-        )
+        made = self._right(secret, now)
+        if made != _decode(secret):
+            await self._client.request("PUT", path, self._encode(made, secret.metadata))
         return made
 
-    def _replacement(self, kept: Identity | None, flaw: str, now: datetime) -> Identity:
-        if kept is None or flaw.startswith(authority.BEYOND_REPAIR):
-            return authority.create(self._names, now)
-        return authority.renew(kept, self._names, now)
+    def _right(self, secret: _Secret, now: datetime) -> Identity:
+        """What the Secret should hold."""
+        kept = _decode(secret)
+        if kept is None:
+            return self._made(None, "", now)
+        flaw = authority.flaw(kept, self._names, now)
+        if flaw is not None:
+            return self._made(kept, flaw, now)
+        if NEW_AUTHORITY in (secret.metadata.annotations or {}):
+            return authority.trusting(authority.create(self._names, now), kept.ca, now)
+        if self._served is not None and not authority.trusts(kept.ca, self._served):
+            return authority.trusting(kept, self._served.ca, now)
+        return kept
 
-    def _encode(self, identity: Identity, version: str) -> bytes:
+    def _made(self, kept: Identity | None, flaw: str, now: datetime) -> Identity:
+        if kept is not None and not flaw.startswith(authority.BEYOND_REPAIR):
+            return authority.renew(kept, self._names, now)
+        if self._served is not None:
+            return authority.renew(self._served, self._names, now)
+        return authority.create(self._names, now)
+
+    def _encode(self, identity: Identity, before: _Metadata) -> bytes:
         data = {
             key: base64.b64encode(getattr(identity, field)).decode()
             for field, key in _FIELDS.items()
         }
-        metadata = {"name": self._secret, "namespace": self._namespace}
-        if version:
-            metadata["resourceVersion"] = version
+        kept = {k: v for k, v in (before.annotations or {}).items() if k != NEW_AUTHORITY}
+        metadata: dict[str, object] = {"name": self._secret, "namespace": self._namespace}
+        metadata |= {"labels": before.labels or {}, "annotations": kept}
+        if before.resource_version:
+            metadata["resourceVersion"] = before.resource_version
         return msgspec.json.encode({
             "apiVersion": "v1",
             "kind": "Secret",
@@ -131,9 +163,40 @@ class Keeper:
             "data": data,
         })
 
-    async def _publish(self, path: str, ca: bytes) -> None:
+
+class Publisher:
+    """Puts what is to be trusted into both webhook configurations of a name."""
+
+    def __init__(self, client: Client, configuration: str) -> None:
+        self._client = client
+        self._configuration = configuration
+
+    async def published(self) -> bytes:
+        """What the API server trusts now, as far as it is there. Raises ApiError."""
+        found = b""
+        for base in paths.WEBHOOKS:
+            try:
+                body = await self._client.request("GET", f"{base}/{self._configuration}")
+            except errors.NotFound:
+                continue
+            for each in msgspec.json.decode(body, type=_Configuration).webhooks or ():
+                found = found or base64.b64decode(each.client_config.ca_bundle)
+        return found
+
+    async def publish(self, bundle: bytes) -> list[str]:
+        """Gives the paths that do not exist. Raises ApiError."""
+        missing = []
+        for base in paths.WEBHOOKS:
+            path = f"{base}/{self._configuration}"
+            try:
+                await self._publish(path, bundle)
+            except errors.NotFound:
+                missing.append(path)
+        return missing
+
+    async def _publish(self, path: str, bundle: bytes) -> None:
         body = await self._client.request("GET", path)
-        wanted = base64.b64encode(ca).decode()
+        wanted = base64.b64encode(bundle).decode()
         patch = []
         for index, webhook in enumerate(
             msgspec.json.decode(body, type=_Configuration).webhooks or ()

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 import msgspec
 from prometheus_client import CollectorRegistry
 
-from hami_admission.certificates import context as contexts
-from hami_admission.certificates.rotation import Keeper
+from hami_admission.certificates.files import Files
+from hami_admission.certificates.rotation import Keeper, Publisher
 from hami_admission.cluster.state import Cluster
 from hami_admission.control.bind import Binder
 from hami_admission.control.catchup import CatchUp
@@ -29,11 +29,12 @@ from hami_admission.control.http import Route, Routes, Server
 from hami_admission.control.probes import Probes
 from hami_admission.control.scrape import Scrape
 from hami_admission.control.snapshots import Snapshots
+from hami_admission.control.tls import Tls
 from hami_admission.control.upkeep import Upkeep
 from hami_admission.control.waker import Waker
 from hami_admission.control.webhook import Webhook
 from hami_admission.kube import client as clients
-from hami_admission.kube import errors, paths
+from hami_admission.kube import paths
 from hami_admission.kube.election import Election
 from hami_admission.kube.events import Recorder
 from hami_admission.metrics.meters import Meters
@@ -41,17 +42,12 @@ from hami_admission.wire import extender as wire_extender
 from hami_admission.wire import reviews
 
 if TYPE_CHECKING:
-    from ssl import SSLContext
-
-    from hami_admission.certificates.authority import Identity
     from hami_admission.control.scrape import Count
+    from hami_admission.control.tls import Source
     from hami_admission.kube.client import Client
     from hami_admission.settings import Settings
 
 log = logging.getLogger(__name__)
-
-CERTIFICATE_SECONDS, MISSING_SECONDS = 60.0, 1.0
-"""Between looks at certificate and webhook configurations; shorter while one is missing."""
 
 DRAIN_SECONDS = 5.0
 """For reviews and binds in flight when the process stops; longer than any review may take."""
@@ -72,6 +68,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     leaving_seconds: float = 5.0
     """Between being unready and refusing connections: until no one is sent to us any more."""
     kubeconfig: str | None = None
+    tls_folder: str | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -129,14 +126,8 @@ class _Control:
         self.recorder = Recorder(client, settings.scheduler_name, clock)
         self.waker = Waker(self.cluster, client, clock)
         self.cluster.waiting.on_room = self.waker.ring
-        self.probes = Probes(self.cluster)
-        self.keeper = Keeper(
-            client,
-            namespace=options.namespace,
-            secret=options.secret,
-            names=options.names,
-            clock=lambda: datetime.now(UTC),
-        )
+        self.probes = Probes(self.cluster, lambda: self.election.silence)
+        self.tls = Tls(_source(options, client), Publisher(client, options.webhooks), self.probes)
         registry = CollectorRegistry()
         meters = Meters(registry)
         leads, expired = self.election.leads, meters.expired.inc
@@ -147,16 +138,15 @@ class _Control:
 
     async def start(self, tasks: asyncio.TaskGroup) -> None:
         """Certificate, listener, watches, upkeep: each may rely on those before it."""
-        tls = contexts.create()
-        contexts.load(tls, await _first_identity(self.keeper))
-        port = await self.server.start(self.options.host, self.options.port, tls)
+        await self.tls.start()
+        port = await self.server.start(self.options.host, self.options.port, self.tls.context)
         log.info("listening", extra={"host": self.options.host, "port": port})
         await self.metrics.start(self.options.host, self.options.metrics_port, None)
         await self.catch_up.start()
         for lasting in (
             *(self.feed.nodes(), self.feed.quotas(), self.feed.pods()),
-            _certificates(self.keeper, tls, self.options.webhooks, self.probes),
-            *(self.upkeep.run(), self.election.run(), self.recorder.run(), self.waker.run()),
+            *(self.tls.run(), self.upkeep.run(), self.election.run()),
+            *(self.recorder.run(), self.waker.run()),
             self._until_stopped(),
         ):
             tasks.create_task(lasting)
@@ -190,6 +180,19 @@ class _Control:
         )
 
 
+def _source(options: Options, client: Client) -> Source:
+    """Files that others look after, or else a Secret of our own."""
+    if options.tls_folder is not None:
+        return Files(options.tls_folder)
+    return Keeper(
+        client,
+        namespace=options.namespace,
+        secret=options.secret,
+        names=options.names,
+        clock=lambda: datetime.fromtimestamp(time.time(), UTC),
+    )
+
+
 def _identity() -> str:
     """The name of the pod, and something that no other process of that name had."""
     return f"{socket.gethostname()}_{secrets.token_hex(4)}"
@@ -219,32 +222,3 @@ def _counts(recorder: Recorder, waker: Waker) -> list[Count]:
         ("hami_admission_events", "Events for pods, by what became of them.", told),
         ("hami_admission_wakes", "Writes that woke waiting pods.", {"written": waker.writes}),
     ]
-
-
-async def _first_identity(keeper: Keeper) -> Identity:
-    while True:
-        try:
-            return await keeper.identity()
-        except errors.ApiError as error:
-            log.warning("no certificate yet", extra={"error": str(error)})
-            await asyncio.sleep(MISSING_SECONDS)
-
-
-async def _certificates(
-    keeper: Keeper, tls: SSLContext, configuration: str, probes: Probes
-) -> None:
-    """Keep the serving certificate good and the webhook configurations knowing its authority."""
-    while True:
-        missing: list[str] = ["?"]
-        try:
-            identity = await keeper.identity()
-            contexts.load(tls, identity)
-            missing = await keeper.publish(identity, configuration)
-            if missing and not probes.published:
-                log.warning("webhook configurations missing", extra={"paths": missing})
-            probes.published = not missing
-        except errors.ApiError as error:
-            log.warning("certificate not looked after", extra={"error": str(error)})
-        except Exception:  # what is served now stays good for weeks
-            log.exception("certificate not looked after")
-        await asyncio.sleep(MISSING_SECONDS if missing else CERTIFICATE_SECONDS)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import defaultdict
 from typing import TYPE_CHECKING, Protocol
 
@@ -39,6 +40,13 @@ MOST_HOLDS = 600
 """Holds of one quota: an annotation has 256 KiB, a hold with the longest names 400 bytes. More pods
 at once wait until some of these have been seen."""
 
+TURNS, MOST_POLITE_SECONDS, RIVAL_SECONDS = 3, 0.5, 5.0
+"""Where other replicas write as well, we wait as long as so many writes take, before one more of
+ours; that is so while the last conflict is so many seconds ago."""
+
+HOLDS_TURNS = 20
+"""Gatherings after which holds of seen pods are taken off, if nothing else was to be written."""
+
 AGAIN_SECONDS = 0.1
 """After a write that failed for a reason that passes, while somebody waits for it."""
 
@@ -52,6 +60,14 @@ class Api(Protocol):
     async def request(
         self, method: str, path: str, body: bytes | None = None, *, content_type: str = ...
     ) -> bytes: ...
+
+
+class _Rivals:
+    """When another replica was faster last, and how long a write takes."""
+
+    def __init__(self, since: float, seconds: float) -> None:
+        self.since = since
+        self.seconds = seconds
 
 
 class _Waiting:
@@ -94,6 +110,8 @@ class Charging:
         self._touched: set[str] = set()
         self._serving: set[str] = set()
         self._gone: defaultdict[str, set[str]] = defaultdict(set)
+        self._rivals: dict[str, _Rivals] = {}
+        self._begun, self._answered = 0.0, 0.0
 
     async def charge(self, pod: Pod, claim: Claim, *, binds: bool = False) -> Refusal | None:
         """Charge the claim to all quotas that count the pod, or to none; None: it is charged.
@@ -106,7 +124,16 @@ class Charging:
         waiting = _Waiting(pod, claim, binds=binds)
         self._waiting[pod.namespace].append(waiting)
         self._wake(pod.namespace)
-        return await waiting.answer
+        try:
+            return await waiting.answer
+        except asyncio.CancelledError:
+            # Whoever asks another replica now will be charged under the same uid.
+            waiting.binds = waiting.binds or self.silent_for(0.9)
+            raise
+
+    def silent_for(self, seconds: float) -> bool:
+        """Has the API server answered nothing for so long, while it was being asked?"""
+        return self._begun > self._answered and time.monotonic() - self._begun >= seconds
 
     def judge(self, pod: Pod, claim: Claim) -> Refusal | None:
         """What charging would answer now, by what was read last: for a dry run."""
@@ -135,8 +162,11 @@ class Charging:
             while self._waiting[namespace] or namespace in self._touched:
                 if self._cluster.missing():
                     return
+                await self._after_others(namespace)
+                if not self._waiting[namespace]:
+                    await self._gather(namespace)
                 batch = self._next(namespace)
-                if not batch:
+                if self._waiting[namespace]:
                     await asyncio.sleep(GATHER_SECONDS)
                 self._touched.discard(namespace)
                 await self._batch(namespace, batch)
@@ -144,6 +174,30 @@ class Charging:
             self._serving.discard(namespace)
             if not self._waiting.get(namespace):
                 self._waiting.pop(namespace, None)
+
+    async def _after_others(self, namespace: str) -> None:
+        """Where other replicas write as well, each lets them between two writes of its own.
+
+        Who lost a race tries again at once; so nobody loses for long, and there are more claims in
+        one write.
+        """
+        rivals = self._rivals.get(namespace)
+        if rivals is not None and time.monotonic() - rivals.since < RIVAL_SECONDS:
+            await asyncio.sleep(min(TURNS * rivals.seconds, MOST_POLITE_SECONDS))
+
+    async def _gather(self, namespace: str) -> None:
+        """Let more come together; what changes nothing but holds can wait for a claim."""
+        for _ in range(HOLDS_TURNS):
+            await asyncio.sleep(GATHER_SECONDS)
+            if self._waiting[namespace] or self._gone.get(namespace) or self._pressing(namespace):
+                return
+
+    def _pressing(self, namespace: str) -> bool:
+        """Is what a quota shows not what the pods say?"""
+        return any(
+            self._counted(quota, frozenset()).used != quota.used
+            for quota in self._cluster.quotas.of(namespace)
+        )
 
     def _next(self, namespace: str) -> list[_Waiting]:
         """Whose turn it is: all, or as many as there is room for holds."""
@@ -227,6 +281,7 @@ class Charging:
                 await asyncio.sleep(AGAIN_SECONDS)
                 fresh = False
         self._cluster.apply(events.QuotaGone(namespace, name), self._clock())
+        self._rivals.pop(namespace, None)
         return {}
 
     async def _written(
@@ -240,10 +295,16 @@ class Charging:
             return refused
         path = paths.quota_status(quota.namespace, quota.name)
         body = wire_quotas.patch(decided)
+        begun = time.monotonic()
         try:
-            self._seen(await self._api.request("PATCH", path, body, content_type=MERGE_PATCH))
+            written = await self._ask("PATCH", path, body)
         except errors.Conflict:
+            now = time.monotonic()
+            self._rivals[quota.namespace] = _Rivals(now, now - begun)
             return None
+        self._seen(written)
+        if (rivals := self._rivals.get(quota.namespace)) is not None:
+            rivals.seconds = time.monotonic() - begun
         return refused
 
     def _decide(
@@ -271,7 +332,19 @@ class Charging:
         return known.stamped(ledger.reconcile(quota, counts, gone))
 
     async def _read(self, namespace: str, name: str) -> None:
-        self._seen(await self._api.request("GET", paths.quota(namespace, name)))
+        self._seen(await self._ask("GET", paths.quota(namespace, name), None))
+
+    async def _ask(self, method: str, path: str, body: bytes | None) -> bytes:
+        if self._begun <= self._answered:
+            self._begun = time.monotonic()
+        try:
+            answer = await self._api.request(method, path, body, content_type=MERGE_PATCH)
+        except errors.ApiError as error:
+            if error.status:
+                self._answered = time.monotonic()
+            raise
+        self._answered = time.monotonic()
+        return answer
 
     def _seen(self, body: bytes) -> None:
         quota = wire_quotas.decode(msgspec.Raw(body))

@@ -27,6 +27,17 @@ class Reply(msgspec.Struct, frozen=True):
     body: bytes
     status: int = 200
     content_type: str = JSON
+    again: int = 0
+    """Seconds after which the same should be asked again, of whoever else serves; 0: not at all."""
+
+
+def later(text: str) -> Reply:
+    """Not now, and not here: the API server asks once more in a second, within its time limit.
+
+    It does so for a webhook that answers 429 or 5xx with Retry-After (client-go, rest.Request); the
+    connection is closed, so that another replica may be the one who is asked.
+    """
+    return Reply(text.encode() + b"\n", 503, "text/plain", again=1)
 
 
 Meter = Callable[[str, int, float], None]
@@ -100,7 +111,12 @@ class Server:
             log.exception("request failed", extra={"path": request.path})
             return _text(500, "internal error; the log of hami-admission says more")
         headers = {"Content-Type": reply.content_type}
-        return web.Response(body=reply.body, status=reply.status, headers=headers)
+        if reply.again:
+            headers["Retry-After"] = str(reply.again)
+        answer = web.Response(body=reply.body, status=reply.status, headers=headers)
+        if reply.again:
+            answer.force_close()
+        return answer
 
     def _no_route(self, request: web.BaseRequest) -> web.Response:
         method = self._methods.get(request.path)

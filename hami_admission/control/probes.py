@@ -9,15 +9,25 @@ import msgspec
 from hami_admission.control.http import Reply
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from hami_admission.cluster.state import Cluster
 
 
-class Probes:
-    """``leaving`` is set when the process was asked to stop; ``published`` when the API server
-    was given our authority."""
+SILENT_SECONDS = 5.0
+"""Without an answer of the API server, after which others should be sent the reviews."""
 
-    def __init__(self, cluster: Cluster) -> None:
+
+class Probes:
+    """``silence`` tells the seconds since the API server has answered last.
+
+    ``leaving`` is set when the process was asked to stop; ``published`` when the API server was
+    given our authority.
+    """
+
+    def __init__(self, cluster: Cluster, silence: Callable[[], float] = lambda: 0.0) -> None:
         self._cluster = cluster
+        self._silence = silence
         self.leaving = False
         self.published = False
 
@@ -30,6 +40,8 @@ class Probes:
         missing = self._cluster.missing()
         if not self.published:
             missing.append("webhook configurations")
+        if (silent := self._silence()) > SILENT_SECONDS:
+            missing.append(f"the API server: no answer for {silent:.0f} s")
         if self.leaving:
             missing.append("time: the process is stopping")
         body = msgspec.json.encode({"status": "not ready" if missing else "ok", "missing": missing})

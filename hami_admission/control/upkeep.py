@@ -20,6 +20,12 @@ log = logging.getLogger(__name__)
 
 EVERY_SECONDS = 1.0
 
+BETWEEN_LOOKS_SECONDS = 3.0
+"""Between the two looks for a pod that was charged and not seen."""
+
+MOST_MISSED = 10_000
+"""Pods whose first look is remembered."""
+
 
 class Upkeep:
     """Runs beside the watches; ``expired`` is told of each booking that ran out."""
@@ -39,6 +45,7 @@ class Upkeep:
         self._clock = clock
         self._leads = leads
         self._expired = expired
+        self._missed: dict[str, float] = {}
 
     async def run(self) -> None:
         """For ever, a round each second."""
@@ -69,10 +76,22 @@ class Upkeep:
                 for uid, name in self._cluster.quotas.late(quota, now).items()
                 if ledger.drop(quota, (uid,), counts.held) != quota
             }
-        gone = [uid for uid, name in late.items() if not await self._awaited(namespace, name, uid)]
+        gone = [
+            uid
+            for uid, name in late.items()
+            if not await self._awaited(namespace, name, uid) and self._twice(uid, now)
+        ]
         if gone:
             log.info("holds ended", extra={"namespace": namespace, "uids": gone})
             self._charging.forget(namespace, gone)
+
+    def _twice(self, uid: str, now: float) -> bool:
+        """Was it looked for in vain before, some seconds ago? After a stall of the API server or
+        of etcd the creation of a pod and a look for it may come in any order."""
+        first = self._missed.setdefault(uid, now)
+        while len(self._missed) > MOST_MISSED:
+            del self._missed[next(iter(self._missed))]
+        return now - first >= BETWEEN_LOOKS_SECONDS
 
     async def _awaited(self, namespace: str, name: str, uid: str) -> bool:
         """Must the hold stay? While its pod is being bound, or exists and was not seen yet."""

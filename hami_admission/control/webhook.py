@@ -7,7 +7,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from hami_admission.admission import admit, changes
-from hami_admission.control.http import Reply
+from hami_admission.control.http import Reply, later
 from hami_admission.kube import errors
 from hami_admission.model.verdict import sentence
 from hami_admission.wire import reviews
@@ -23,6 +23,15 @@ if TYPE_CHECKING:
     from hami_admission.wire.reviews import Review
 
 log = logging.getLogger(__name__)
+
+
+SILENT_SECONDS = 1.0
+"""Without any answer of the API server, after which another replica should be asked: there is time
+for that before the review is over."""
+
+
+class Silent(Exception):
+    """The API server does not answer this replica."""
 
 
 class Webhook:
@@ -70,6 +79,8 @@ class Webhook:
         claim = self._cluster.claim(pod, decision, self._clock())
         try:
             refusal = await self._refusal(review, pod, claim)
+        except Silent:
+            return later("the API server does not answer this replica")
         except TimeoutError:
             text = f"the quota of namespace {pod.namespace} could not be written in time; try again"
             return Reply(reviews.deny(review, text, code=429))
@@ -87,7 +98,14 @@ class Webhook:
         if review.dry_run:
             return self._charging.judge(pod, claim)
         async with asyncio.timeout(self._cluster.settings.review_seconds):
-            return await self._charging.charge(pod, claim)
+            charge = asyncio.create_task(self._charging.charge(pod, claim))
+            try:
+                done, _ = await asyncio.wait({charge}, timeout=SILENT_SECONDS)
+                if not done and self._charging.silent_for(SILENT_SECONDS):
+                    raise Silent
+                return await charge
+            finally:
+                charge.cancel()
 
 
 def _refuse(review: Review, pod: Pod, message: str) -> Reply:

@@ -49,6 +49,12 @@ class Election:
         self._valid_until = 0.0
         self._seen: tuple[str, str] | None = None
         self._since = 0.0
+        self._heard = time.monotonic()
+
+    @property
+    def silence(self) -> float:
+        """Seconds since the API server has answered last."""
+        return time.monotonic() - self._heard
 
     def leads(self) -> bool:
         """Do we lead? Also right in a process that was stopped and goes on."""
@@ -86,6 +92,7 @@ class Election:
     async def _round(self) -> None:
         begun = time.monotonic()
         lease = await self._read()
+        self._heard = time.monotonic()
         if lease is not None and lease.turn != self._seen:
             self._seen, self._since = lease.turn, begun
         free = lease is None or not lease.holder or begun - self._since > LEASE_SECONDS

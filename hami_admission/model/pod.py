@@ -66,6 +66,8 @@ class Container(msgspec.Struct, frozen=True):
     requests: dict[str, Quantity] | None = None
     env: tuple[EnvVar, ...] | None = None
     privileged: bool = False
+    env_from: bool = False
+    """Has it variables whose names are not in the pod (from a ConfigMap or Secret as a whole)?"""
     has_resources: bool = False
 
     @property

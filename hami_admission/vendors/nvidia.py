@@ -148,7 +148,9 @@ def _environment(
 
 def _bare(container: Container, *, always: bool) -> tuple[EnvVar, ...]:
     """A container without a request sees no card, whatever it says; ``always``: or its image."""
-    named = any(env.name == keys.NVIDIA_VISIBLE_DEVICES for env in container.env or ())
+    named = container.env_from or any(
+        env.name == keys.NVIDIA_VISIBLE_DEVICES for env in container.env or ()
+    )
     return (EnvVar(keys.NVIDIA_VISIBLE_DEVICES, "none"),) if named or always else ()
 
 

@@ -6,6 +6,9 @@ Names of upstream are kept where they exist (facts/scheduling.md 11); those unde
 
 from __future__ import annotations
 
+# Of Kubernetes: a pod with this annotation is never started, it shows one that a kubelet runs.
+MIRROR = "kubernetes.io/config.mirror"
+
 # Labels and annotations that users write.
 OPT_OUT_LABEL = "hami.io/webhook"
 OPT_OUT_VALUE = "ignore"

@@ -31,6 +31,7 @@ class _Container(_Wire, frozen=True):
     name: str = ""
     resources: _Resources | None = None
     env: tuple[EnvVar, ...] | None = None
+    env_from: list[msgspec.Raw] | None = None
     security_context: _SecurityContext | None = None
     restart_policy: str | None = None
 
@@ -124,6 +125,7 @@ def _container(wire: _Container, index: int, *, init: bool) -> Container:
         requests=resources.requests if resources else None,
         env=wire.env,
         privileged=bool(security and security.privileged),
+        env_from=bool(wire.env_from),
         has_resources=resources is not None,
     )
 

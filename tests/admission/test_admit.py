@@ -129,6 +129,7 @@ def test_opt_outs_and_pods_that_ask_for_nothing_are_left_alone() -> None:
     label = {keys.OPT_OUT_LABEL: keys.OPT_OUT_VALUE}
     assert "hami.io/webhook" in decide(gpu_pod(labels=label)).untouched
     assert not decide(gpu_pod(labels={keys.OPT_OUT_LABEL: "other"})).untouched
+    assert "static" in decide(gpu_pod(annotations={keys.MIRROR: "x"}, nodeName="n")).untouched
     plain = build.pod_json(build.container(limits={"cpu": 1}), nodeName="n1")
     assert decide(plain) is admit.NOT_ASKING
     zero = build.pod_json(build.container(limits=build.gpu(0), privileged=True))

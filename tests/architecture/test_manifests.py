@@ -48,7 +48,7 @@ def test_both_configurations_reach_routes_and_match_alike() -> None:
 
 def test_conditions_name_our_resources_and_exempt_our_namespaces() -> None:
     hook = webhook("mutating.yaml")
-    policy, _ = documents("policy.yaml")
+    policy = documents("policy.yaml")[0]
     conditions = (hook["matchConditions"][0], policy["spec"]["matchConditions"][0])
     for each in conditions:
         assert all(f"'{name}'" in each["expression"] for name in NAMES)
@@ -61,12 +61,17 @@ def test_conditions_name_our_resources_and_exempt_our_namespaces() -> None:
     assert (label["key"], label["values"]) == (keys.OPT_OUT_LABEL, [keys.OPT_OUT_VALUE])
 
 
-def test_the_policy_guards_our_annotations_and_our_scheduler() -> None:
-    policy, binding = documents("policy.yaml")
-    rules = " ".join(each["expression"] for each in policy["spec"]["validations"])
+def test_the_policies_guard_our_annotations_and_our_scheduler() -> None:
+    found = documents("policy.yaml")
+    policies, bindings = found[::2], found[1::2]
+    for policy, binding in zip(policies, bindings, strict=True):
+        assert binding["spec"]["policyName"] == policy["metadata"]["name"]
+        assert binding["spec"]["validationActions"] == ["Deny"]
+        assert policy["spec"]["failurePolicy"] == "Fail"
+    rules = " ".join(each["expression"] for each in policies[0]["spec"]["validations"])
     assert f"'{SETTINGS.scheduler_name}'" in rules
-    assert all(f"'{prefix}'" in rules for prefix in keys.RESERVED_PREFIXES)
-    assert binding["spec"]["policyName"] == policy["metadata"]["name"]
+    prefixes = policies[1]["spec"]["variables"][0]["expression"]
+    assert all(f"'{prefix}'" in prefixes for prefix in keys.RESERVED_PREFIXES)
 
 
 def test_kube_scheduler_sees_all_nodes_and_leaves_our_resources_to_us() -> None:

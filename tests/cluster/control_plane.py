@@ -155,16 +155,19 @@ class ControlPlane:
         return subprocess.run(command, input=input, capture_output=True, text=True, check=False)
 
     def start_scheduler(
-        self, config: Mapping[str, Any] | str | Path, env: Mapping[str, str] | None = None
+        self,
+        config: Mapping[str, Any] | str | Path,
+        env: Mapping[str, str] | None = None,
+        kubeconfig: Path | None = None,
     ) -> Process:
         """Starts a kube-scheduler with a (partial) configuration: an object, YAML or its file.
 
-        `env` adds to this environment.
+        `env` adds to this environment; `kubeconfig` stands in place of the usual one.
         """
         if not isinstance(config, Mapping):
             text = config.read_text() if isinstance(config, Path) else config
             config = yaml.safe_load(text) or {}
-        kubeconfig_file = self.kubeconfig("kube-scheduler")
+        kubeconfig_file = kubeconfig or self.kubeconfig("kube-scheduler")
         full = {
             "apiVersion": "kubescheduler.config.k8s.io/v1",
             "kind": "KubeSchedulerConfiguration",

@@ -144,11 +144,11 @@ class Product:
         assert self.process is not None
         self.process.kill()
 
-    def stop(self) -> None:
-        """End both processes in order."""
+    def stop(self, *, quickly: bool = False) -> None:
+        """End both processes, in order or at once."""
         for process in (self.scheduler, self.process):
             if process is not None and process.running:
-                process.stop()
+                process.kill() if quickly else process.stop()
 
 
 async def secret(api: Api) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""A reverse proxy that lets a test strike at one request: before it, or after its answer."""
+"""A reverse proxy that lets a test strike: at one request, or at all that pass."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import aiohttp
 from aiohttp import web
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
+    Fault = Callable[[web.BaseRequest], Awaitable[web.Response | None]]
     Matches = Callable[[str, str], bool]
     Strike = Callable[[], None]
 
@@ -31,7 +32,16 @@ class Proxy:
             web.Server(self._forward, access_log=None), shutdown_timeout=0.1
         )
         self._session: aiohttp.ClientSession | None = None
+        self._open: dict[int, web.BaseRequest] = {}
         self.struck = False
+        self.fault: Fault | None = None
+        """Asked before each request: gives what is answered in its place, or None."""
+
+    def drop(self) -> None:
+        """Close all connections, watches among them, in the middle of whatever they carry."""
+        for request in list(self._open.values()):
+            if request.transport is not None:
+                request.transport.abort()
 
     def arm(self, matches: Matches, when: When, strike: Strike) -> None:
         """``matches`` gets method and path; ``strike`` runs before it is forwarded or after."""
@@ -55,6 +65,14 @@ class Proxy:
         await self._runner.cleanup()
 
     async def _forward(self, request: web.BaseRequest) -> web.StreamResponse:
+        self._open[id(request)] = request
+        try:
+            refused = await self.fault(request) if self.fault is not None else None
+            return await self._passed(request) if refused is None else refused
+        finally:
+            del self._open[id(request)]
+
+    async def _passed(self, request: web.BaseRequest) -> web.StreamResponse:
         assert self._session is not None
         chosen = self._matches is not None and self._matches(request.method, request.path)
         if chosen:

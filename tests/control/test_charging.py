@@ -11,7 +11,7 @@ import pytest
 
 from hami_admission.cluster import events
 from hami_admission.cluster.state import Cluster
-from hami_admission.control import charging
+from hami_admission.control import charging, upkeep
 from hami_admission.control.charging import Charging
 from hami_admission.control.upkeep import Upkeep
 from hami_admission.kube import errors
@@ -208,6 +208,10 @@ async def test_a_hold_whose_pod_never_came_ends_after_a_look(tasks: asyncio.Task
     assert rig.memory.used() == {"gpumem": 1000}
     rig.now += Settings().hold_seconds
     await rig.upkeep.round()
+    await asyncio.sleep(0.1)
+    assert rig.memory.used() == {"gpumem": 1000}
+    rig.now += upkeep.BETWEEN_LOOKS_SECONDS
+    await rig.upkeep.round()
     await rig.until(gpumem=0)
 
 
@@ -326,6 +330,8 @@ async def test_a_clock_that_is_hours_off_ends_no_hold_early_or_late(
         await asyncio.sleep(0.1)
         assert memory.used() == {"gpumem": 1000}
         leader.now += 1
+        await leader.upkeep.round()
+        leader.now += upkeep.BETWEEN_LOOKS_SECONDS
         await leader.upkeep.round()
         await leader.until(gpumem=0)
 

@@ -83,6 +83,11 @@ def test_a_container_without_a_request(sentence: str) -> None:
     assert vendor.bare(build.pod(build.container(env=env)).containers[0]) == expected
 
 
+def test_what_a_config_map_may_name_is_overruled() -> None:
+    container = {**build.container(), "envFrom": [{"configMapRef": {"name": "all"}}]}
+    assert nvidia(NvidiaOptions()).bare(build.pod(container).containers[0]) == NONE
+
+
 OWNED = {
     "NVIDIA_VISIBLE_DEVICES": True,
     "CUDA_DEVICE_MEMORY_LIMIT": True,
