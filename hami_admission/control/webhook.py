@@ -30,6 +30,10 @@ SILENT_SECONDS = 1.0
 for that before the review is over."""
 
 
+LOOKS_SECONDS = (1.0, 0.25, 0.25, 0.25)
+"""Between looks whether it is silent, as long as there is time for another replica."""
+
+
 class Silent(Exception):
     """The API server does not answer this replica."""
 
@@ -97,15 +101,19 @@ class Webhook:
     async def _refusal(self, review: Review, pod: Pod, claim: Claim) -> Refusal | None:
         if review.dry_run:
             return self._charging.judge(pod, claim)
-        async with asyncio.timeout(self._cluster.settings.review_seconds):
-            charge = asyncio.create_task(self._charging.charge(pod, claim))
-            try:
-                done, _ = await asyncio.wait({charge}, timeout=SILENT_SECONDS)
-                if not done and self._charging.silent_for(SILENT_SECONDS):
-                    raise Silent
-                return await charge
-            finally:
-                charge.cancel()
+        charge = asyncio.create_task(self._charging.charge(pod, claim))
+        try:
+            async with asyncio.timeout(self._cluster.settings.review_seconds):
+                return await self._heard(charge)
+        finally:
+            charge.cancel()
+
+    async def _heard(self, charge: asyncio.Task[Refusal | None]) -> Refusal | None:
+        for seconds in LOOKS_SECONDS:
+            await asyncio.wait({charge}, timeout=seconds)
+            if not charge.done() and self._charging.silent_for(SILENT_SECONDS):
+                raise Silent
+        return await charge
 
 
 def _refuse(review: Review, pod: Pod, message: str) -> Reply:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from contextlib import suppress
+from typing import cast
 
 import uvloop
 
@@ -22,10 +23,9 @@ class Half(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Pass on what came before."""
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass
         for data in self._early:
-            transport.write(data)
+            self.transport.write(data)
 
     def data_received(self, data: bytes) -> None:
         """To the other side."""

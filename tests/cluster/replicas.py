@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from tests.cluster.api import ApiFailure, wait
 from tests.cluster.kinds import KINDS
 from tests.cluster.product import ADDRESS, ROOT, SCHEDULER_ENV, SERVER_NAME, call, manifests, secret
+from tests.cluster.proxy import Proxy
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,10 +26,13 @@ LEASE = KINDS["Lease"].path("hami-system", "hami-scheduler")
 class Replica:
     """One replica; its way to the API server is a pipe of its own."""
 
-    def __init__(self, product: Product, number: int, settings: str) -> None:
+    def __init__(self, product: Product, number: int, settings: str, *, faulty: bool) -> None:
         self.number = number
+        self.faulty = faulty
         self.host = f"127.100.0.{20 + number}"
         self.pipe: Process | None = None
+        self.proxy = Proxy(f"https://{self.host}:8001")
+        """Where it is ``faulty``: what its control process says goes through here as well."""
         self.control: Process | None = None
         self.scheduler: Process | None = None
         self._plane = product.plane
@@ -52,12 +56,14 @@ class Replica:
         ends = [f"{self.host}:8001", self._plane.url.removeprefix("https://")]
         env = {"PYTHONPATH": str(ROOT)}
         self.pipe = self._plane.run_process(f"pipe-{self.number}", [*argv, *ends], env=env)
+        if self.faulty:
+            await self.proxy.start(self.host, 8002)
         settings = self._folder / f"settings-{self.number}.yaml"
         settings.write_text(self._settings)
         options = {
             "host": self.host,
             "port": "443",
-            "kubeconfig": str(self._kubeconfig("control")),
+            "kubeconfig": str(self._kubeconfig("control", proxied=self.faulty)),
             "config": str(settings),
             "log-format": "text",
             "leaving-seconds": "3",
@@ -97,14 +103,15 @@ class Replica:
         for process in self.parts:
             process.resume()
             process.kill()
+        await self.proxy.stop()
 
-    def _kubeconfig(self, identity: str) -> Path:
+    def _kubeconfig(self, identity: str, *, proxied: bool = False) -> Path:
         path = self._folder / f"{identity}-{self.number}.kubeconfig"
         config = json.loads(self._plane.kubeconfig(identity).read_text())
-        config["clusters"][0]["cluster"] |= {
-            "server": f"https://{self.host}:8001",
-            "tls-server-name": "localhost",
-        }
+        cluster = {"server": f"https://{self.host}:8001", "tls-server-name": "localhost"}
+        if proxied:
+            cluster = {"server": f"http://{self.host}:8002"}
+        config["clusters"][0]["cluster"] |= cluster
         path.write_text(json.dumps(config))
         return path
 
@@ -112,9 +119,13 @@ class Replica:
 class Replicas:
     """All of them and the Service in front."""
 
-    def __init__(self, product: Product, count: int = 3, settings: str = "") -> None:
+    def __init__(
+        self, product: Product, count: int = 3, settings: str = "", *, faulty: bool = False
+    ) -> None:
         self.product = product
-        self.all = [Replica(product, number + 1, settings) for number in range(count)]
+        self.all = [
+            Replica(product, number + 1, settings, faulty=faulty) for number in range(count)
+        ]
         self._balancer: Process | None = None
 
     async def start(self, api: Api, *, schedulers: bool = True) -> None:
@@ -122,8 +133,7 @@ class Replicas:
         self.product.stop(quickly=True)
         for each in self.all:
             await each.start()
-        for each in self.all:
-            await each.ready()
+        await self.ready()
         backends = [each.backend for each in self.all]
         argv = [sys.executable, "-m", "tests.cluster.balancer", f"{ADDRESS}:443", *backends]
         env = {"PYTHONPATH": str(ROOT)}
@@ -133,6 +143,11 @@ class Replicas:
             await each.start_scheduler(api)
         if schedulers:
             await wait(lambda: self.holder(api), "a kube-scheduler leads")
+
+    async def ready(self) -> None:
+        """All of them."""
+        for each in self.all:
+            await each.ready()
 
     async def stop(self) -> None:
         """End everything."""

@@ -11,7 +11,7 @@ from tests import build
 from tests.cluster.api import Api, ApiFailure, wait
 from tests.cluster.kinds import KINDS
 from tests.cluster.product import a_quota, node_annotations
-from tests.cluster.test_quota import create, gpu_pod, shows
+from tests.cluster.test_quota import create, gpu_pod, shows, used
 
 if TYPE_CHECKING:
     from tests.cluster.product import Product
@@ -38,7 +38,7 @@ def crafted() -> Json:
 
 
 REFUSED: dict[str, tuple[Json, str]] = {
-    "annotations of the decision": (pod(annotations=FORGED), "written by the scheduler only"),
+    "annotations of the decision": (pod(annotations=FORGED), "only the scheduler writes this"),
     "annotations on a pod of our scheduler that asks for nothing": (
         pod(build.container(), annotations=FORGED, schedulerName="hami-scheduler"),
         "written by the scheduler only",
@@ -110,14 +110,16 @@ async def test_the_opt_out_label_on_the_namespace(
     label = {"metadata": {"labels": {"hami.io/webhook": "ignore"}}}
     await api.patch(KINDS["Namespace"].path(name=namespace), label)
 
-    async def refused() -> bool:
+    async def told() -> str:
         try:
             await create(api, gpu_pod(namespace), dryRun="All")
         except ApiFailure as failure:
-            return "remove the label" in failure.message
-        return False
+            return failure.message
+        return ""
 
-    await wait(refused, "refused")
+    plain = build.pod_json(build.container(), namespace=namespace)
+    assert (await create(api, plain, dryRun="All"))["spec"]["schedulerName"]
+    assert "remove the label" in await wait(told, "refused")
 
 
 async def bound_pod(api: Api, namespace: str, **fields: Any) -> str:
@@ -215,8 +217,7 @@ async def test_a_static_pod_is_shown_and_not_counted(api: Api, namespace: str) -
     document = pod(annotations=mirror, nodeName="node-1", name="static", namespace=namespace)
     document["spec"]["automountServiceAccountToken"] = False
     await api.create(KINDS["Pod"].path(namespace), document)
-    await create(api, gpu_pod(namespace, "p"))
-    await shows(api, namespace, gpu=1)
+    assert await used(api, namespace) == {"gpu": 0}
 
 
 async def test_nodes_are_described_by_their_agents(product: Product, api: Api) -> None:
