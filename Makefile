@@ -1,11 +1,12 @@
 # Each target sets up what it needs; see README.md.
+SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 STAMP := $(VENV)/.installed
 BIN := $(VENV)/bin
 PURE := hami_admission/settings.py,*/model/*,*/wire/*,*/vendors/*,*/quota/*,*/admission/*,*/topology/*,*/placement/*,*/cluster/*,*/metrics/*,*/simulate/*
 
-.PHONY: demo test test-cluster bench bench-cluster clean
+.PHONY: demo test test-cluster test-faults soak bench bench-cluster clean
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -21,12 +22,21 @@ test: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest --ignore=tests/cluster --cov --cov-report=
+	$(BIN)/python -m pytest --ignore=tests/cluster --ignore=tests/faults --cov --cov-report=
 	$(BIN)/coverage report --fail-under=95 --include='$(PURE)'
 
 test-cluster: $(STAMP)
 	$(BIN)/python -m tests.cluster.binaries
 	$(BIN)/python -m pytest tests/cluster
+
+test-faults: $(STAMP)
+	$(BIN)/python -m tests.cluster.binaries
+	$(BIN)/python -m pytest -s tests/faults
+
+soak: $(STAMP)
+	$(BIN)/python -m tests.cluster.binaries
+	FAULT_SEEDS="$${FAULT_SEEDS:-$$RANDOM $$RANDOM $$RANDOM}" FAULT_SECONDS="$${FAULT_SECONDS:-1800}" \
+		$(BIN)/python -m pytest -s tests/faults
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks.bench_admit

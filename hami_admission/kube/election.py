@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from hami_admission.kube import errors, paths
@@ -49,23 +50,23 @@ class Election:
         self._valid_until = 0.0
         self._seen: tuple[str, str] | None = None
         self._since = 0.0
-        self._heard = time.monotonic()
+        self._heard = monotonic()
 
     @property
     def silence(self) -> float:
         """Seconds since the API server has answered last."""
-        return time.monotonic() - self._heard
+        return monotonic() - self._heard
 
     def leads(self) -> bool:
         """Do we lead? Also right in a process that was stopped and goes on."""
-        return time.monotonic() < self._valid_until
+        return monotonic() < self._valid_until
 
     async def run(self) -> None:
         """Stand for election for ever."""
         while True:
             led = self.leads()
             try:
-                await self._round()
+                await self.round()
             except errors.Conflict:
                 log.debug("lease changed meanwhile")
             except errors.ApiError as error:
@@ -89,10 +90,11 @@ class Election:
         except errors.ApiError as error:
             log.info("lease not given up", extra={"error": str(error)})
 
-    async def _round(self) -> None:
-        begun = time.monotonic()
+    async def round(self) -> None:
+        """One look, and one write if it is ours to renew or to take. Raises ApiError."""
+        begun = monotonic()
         lease = await self._read()
-        self._heard = time.monotonic()
+        self._heard = monotonic()
         if lease is not None and lease.turn != self._seen:
             self._seen, self._since = lease.turn, begun
         free = lease is None or not lease.holder or begun - self._since > LEASE_SECONDS

@@ -12,7 +12,7 @@ class Hold(msgspec.Struct, frozen=True):
 
     It lives from the charge until the pod is seen, and from the settlement of a bind until the
     bound pod is seen. Where the price of a pod depends on the card that it will get, it lives until
-    the pod is bound.
+    the pod is bound, and has no other end once the pod was seen.
     """
 
     pod: str

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
 
+LASTING = 4102444800
+"""The end of a hold that lasts until its pod is bound: the year 2100."""
+
+
 class Claim(msgspec.Struct, frozen=True):
     """What pod ``pod`` of that uid is to be charged; the hold ends at unix second ``until``.
 
@@ -98,7 +102,7 @@ def reconcile(quota: Quota, counts: Counts, gone: Collection[str] = ()) -> Quota
         if uid in gone:
             hold = _fallen_back(hold, seen)
         if not _ended(hold, seen):
-            holds[uid] = hold
+            holds[uid] = _lasting(hold, seen)
             twice.append(seen.amounts)
     held = total(hold.amounts for hold in holds.values())
     used = counts.total.minus(total(twice)).plus(held)
@@ -135,6 +139,13 @@ def left(quota: Quota, own: Amounts[str]) -> dict[str, int]:
 
 def _ended(hold: Hold, seen: Counted) -> bool:
     return seen.bound or (seen.fixed and seen.amounts == hold.amounts)
+
+
+def _lasting(hold: Hold, seen: Counted) -> Hold:
+    """One that is not of a bind in flight has no end before the bind."""
+    if seen.fixed or hold.until == LASTING or hold.amounts.minus(seen.amounts):
+        return hold
+    return msgspec.structs.replace(hold, until=LASTING)
 
 
 def _fallen_back(hold: Hold, seen: Counted) -> Hold:

@@ -72,3 +72,21 @@ async def _connect(
 ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     trusting = ssl.create_default_context(cadata=identity.ca.decode())
     return await asyncio.open_connection("127.0.0.1", port, ssl=trusting)
+
+
+def test_a_bundle_trusts_what_has_not_ended() -> None:
+    first, second, third = (authority.create(NAMES, NOW) for _ in range(3))
+    both = authority.trusting(second, first.ca, NOW)
+    assert authority.trusts(both.ca, first)
+    assert authority.trusts(both.ca, second)
+    assert not authority.trusts(both.ca, third)
+    assert authority.same_authority(both, second)
+    assert authority.flaw(both, NAMES, NOW) is None
+    assert authority.trusting(both, b"nonsense", NOW) == both
+    assert authority.trusting(second, first.ca, NOW + authority.CA_LIFE).ca == second.ca
+    many = both
+    for _ in range(5):
+        many = authority.trusting(authority.create(NAMES, NOW), many.ca, NOW)
+    assert many.ca.count(b"BEGIN") == authority.MOST_TRUSTED
+    assert authority.ordered(first, both.ca).startswith(first.ca)
+    assert authority.ends(first) == NOW + authority.LEAF_LIFE

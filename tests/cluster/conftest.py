@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,9 +13,17 @@ from tests.cluster.api import Api, wait
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.kinds import KINDS
 from tests.cluster.product import Product
+from tests.cluster.test_rights import WHOLE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What looks back on the whole run comes last, and knows whether it was the whole."""
+    items.sort(key=lambda item: item.path.name == "test_rights.py")
+    here = {path.name for path in Path(__file__).parent.glob("test_*.py")}
+    config.stash[WHOLE] = here <= {item.path.name for item in items}
 
 
 @pytest.fixture(scope="session")

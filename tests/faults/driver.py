@@ -11,7 +11,7 @@ import aiohttp
 from tests import build
 from tests.cluster.api import ApiFailure
 from tests.cluster.kinds import KINDS
-from tests.cluster.product import a_quota, node_annotations
+from tests.cluster.product import a_quota, charged, node_annotations
 
 if TYPE_CHECKING:
     from random import Random
@@ -112,13 +112,17 @@ class Driver:
             await self._api.patch(path, {"status": {"phase": phase}})
 
     async def raise_or_lower(self) -> None:
-        """The quota, never below what could be used."""
-        hard = {
-            "limits.nvidia.com/gpu": str(self._random.randint(60, 120)),
-            "limits.nvidia.com/gpumem": str(self._random.randint(1_300_000, 2_000_000)),
-        }
+        """The quota, not below what is used: that would be no finding, but could not be told."""
         path = KINDS["ResourceQuota"].path(self._namespace, "quota")
-        await self._api.patch(path, {"spec": {"hard": hard}})
+        quota = await self._api.get(path)
+        used = charged(quota)
+        hard = {
+            "limits.nvidia.com/gpu": str(used["gpu"] + self._random.randint(0, 20)),
+            "limits.nvidia.com/gpumem": str(used["gpumem"] + self._random.randint(0, 200_000)),
+        }
+        version = quota["metadata"]["resourceVersion"]
+        patch = {"metadata": {"resourceVersion": version}, "spec": {"hard": hard}}
+        await self._api.patch(path, patch)
 
     async def renew_node(self) -> None:
         """One of the nodes goes and comes back."""

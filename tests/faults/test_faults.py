@@ -56,7 +56,7 @@ async def settled(api: Api) -> None:
             wrong = invariants.unsettled(await invariants.view(api))
         except (ApiFailure, aiohttp.ClientError, TimeoutError, OSError) as error:
             wrong = [repr(error)]
-    assert wrong == []
+    assert not wrong, "\n".join(wrong)
 
 
 async def watched(api: Api, driver: Driver, findings: list[str]) -> None:

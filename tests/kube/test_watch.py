@@ -12,7 +12,7 @@ from aiohttp import web
 
 from hami_admission.kube import client as clients
 from hami_admission.kube import errors, watch
-from hami_admission.kube.reflector import Listed, Listing, Reflector, Removed, Seen, Signal
+from hami_admission.kube.reflector import Listed, Listing, Reached, Reflector, Removed, Seen, Signal
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -116,8 +116,8 @@ async def test_list_then_watch_then_on_from_the_last_version(
     script.listing("a", version="5")
     script.events(told("ADDED", "b", "6"), told("BOOKMARK", "", "9"), split=True)
     script.events(told("DELETED", "a", "10"))
-    found = await collect(client, 5)
-    assert [type(each) for each in found] == [Listing, Seen, Listed, Seen, Removed]
+    found = await collect(client, 6)
+    assert [type(each) for each in found] == [Listing, Seen, Listed, Seen, Reached, Removed]
     assert [query.get("resourceVersion") for query in script.queries[:3]] == [None, "5", "9"]
 
 

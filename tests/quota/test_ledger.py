@@ -97,7 +97,8 @@ def test_reconcile_counts_pods_and_the_holds_of_those_not_seen() -> None:
 def test_a_price_that_depends_on_the_card_is_held_until_the_bind() -> None:
     quota = charged(a_quota(), claim("a", 10))
     waits = ledger.reconcile(quota, counts(a=seen(30, fixed=False)))
-    assert waits == quota
+    assert waits.holds["a"] == Hold("pod-a", ledger.LASTING, Amounts({MEMORY: 10}))
+    assert waits.used == quota.used
     settled = charged(waits, claim("a", 80))
     assert ledger.reconcile(settled, counts(a=seen(30, fixed=False))) == settled
     # That bind was not made: it counts no more than it would today, and no more than it did.
