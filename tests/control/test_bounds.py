@@ -1,0 +1,132 @@
+"""Clients that are slow, silent or many: each has a bound, and the others are served."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hami_admission.certificates import authority, context
+from hami_admission.control import http
+from hami_admission.control.http import Reply, Route, Server
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import AsyncIterator
+
+POST = b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n"
+
+
+class Rig:
+    """A server whose handler waits at a gate."""
+
+    def __init__(self) -> None:
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.server = Server({("POST", "/echo"): Route(self.echo, 1 << 20)}, grace=0.1)
+        self.port = 0
+
+    async def echo(self, body: bytes) -> Reply:
+        await self.gate.wait()
+        return Reply(b"%d" % len(body))
+
+    async def start(self, tls: ssl.SSLContext | None = None) -> None:
+        self.port = await self.server.start("127.0.0.1", 0, tls)
+
+    async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        return await asyncio.open_connection("127.0.0.1", self.port)
+
+    async def post(self, body: bytes) -> bytes:
+        """The whole answer."""
+        reader, writer = await self.connect()
+        writer.write(POST % len(body) + body)
+        head = await reader.readuntil(b"\r\n\r\n")
+        writer.close()
+        return head
+
+
+async def ended(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """The other side closes, in an orderly way or not."""
+    with suppress(ConnectionResetError):
+        async with asyncio.timeout(5):
+            assert await reader.read() == b""
+    writer.close()
+    with suppress(OSError):
+        await writer.wait_closed()
+
+
+@pytest.fixture
+async def rig(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Rig]:
+    monkeypatch.setattr(http, "HEADER_SECONDS", 0.5)
+    monkeypatch.setattr(http, "BODY_SECONDS", 0.3)
+    monkeypatch.setattr(http, "HANDSHAKE_SECONDS", 0.5)
+    made = Rig()
+    yield made
+    await made.server.stop()
+
+
+@pytest.mark.parametrize("sent", [b"", b"POST /echo HT", b"POST /echo HTTP/1.1\r\nHost: x\r\n"])
+async def test_who_asks_nothing_is_cut_off(rig: Rig, sent: bytes) -> None:
+    await rig.start()
+    reader, writer = await rig.connect()
+    writer.write(sent)
+    await ended(reader, writer)
+    assert b" 200 " in await rig.post(b"x")
+
+
+async def test_a_body_that_does_not_come_is_not_waited_for(rig: Rig) -> None:
+    await rig.start()
+    reader, writer = await rig.connect()
+    writer.write(POST % 10 + b"x")
+    async with asyncio.timeout(5):
+        assert b" 408 " in await reader.readuntil(b"\r\n\r\n")
+    writer.close()
+
+
+async def test_a_handshake_that_does_not_end_is_ended(rig: Rig) -> None:
+    tls = context.create()
+    context.load(tls, authority.create(("127.0.0.1",), datetime.now(UTC)))
+    await rig.start(tls)
+    connections = [await rig.connect() for _ in range(50)]
+    begun = time.monotonic()
+    for reader, writer in connections:
+        await ended(reader, writer)
+    assert time.monotonic() - begun >= 0.3
+
+
+async def test_more_bodies_than_there_is_room_for_are_put_off_unread(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http, "MOST_BYTES", 250)
+    await rig.start()
+    rig.gate.clear()
+    waiting = [asyncio.create_task(rig.post(b"x" * 100)) for _ in range(2)]
+    await asyncio.sleep(0.1)
+    refused = await rig.post(b"x" * 100)
+    assert b" 503 " in refused
+    assert b"Retry-After: 1" in refused
+    assert b"Connection: close" in refused
+    rig.gate.set()
+    assert all(b" 200 " in each for each in await asyncio.gather(*waiting))
+    assert b" 200 " in await rig.post(b"x" * 100)
+
+
+async def test_more_connections_than_allowed_are_closed(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http, "MOST_CONNECTIONS", 3)
+    await rig.start()
+    held = [await rig.connect() for _ in range(3)]
+    await asyncio.sleep(0.05)
+    reader, writer = await rig.connect()
+    await ended(reader, writer)
+    for _, each in held:
+        each.close()
+        with suppress(OSError):
+            await each.wait_closed()
+    await asyncio.sleep(0.1)
+    assert b" 200 " in await rig.post(b"x")
