@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from hami_admission.quota import ledger
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -31,6 +33,7 @@ class Overview(NamedTuple):
     usage: Sequence[tuple[str, NodeUsage]]
     bound: Sequence[Record]
     quotas: Sequence[Quota]
+    drifts: Sequence[tuple[Quota, str, int]]
     pods: int
     bookings: int
     waiting: int
@@ -54,14 +57,28 @@ class Overview(NamedTuple):
                     yield Held(pod.namespace, pod.name, pod.node_name, slot, grant)
 
 
+def _drifts(cluster: Cluster) -> Iterator[tuple[Quota, str, int]]:
+    """By resource, what a quota shows beyond what its pods and holds come to, counted just now.
+
+    Of those that we may count: that of others may be right, and ours late.
+    """
+    for quota in filter(cluster.quotas.may_count, _quotas(cluster)):
+        right = ledger.reconcile(quota, cluster.counts(quota)).used
+        for name in quota.hard:
+            yield quota, name, quota.used.get(name, 0) - right[name]
+
+
+def _quotas(cluster: Cluster) -> list[Quota]:
+    return [quota for name in cluster.quotas.namespaces() for quota in cluster.quotas.of(name)]
+
+
 def of(cluster: Cluster) -> Overview:
     """The cluster as it is now."""
     return Overview(
         usage=tuple(cluster.usage().items()),
         bound=tuple(record for record in cluster.records() if record.grants),
-        quotas=tuple(
-            quota for name in cluster.quotas.namespaces() for quota in cluster.quotas.of(name)
-        ),
+        quotas=tuple(_quotas(cluster)),
+        drifts=tuple(_drifts(cluster)),
         pods=len(cluster.records()),
         bookings=len(cluster.bookings),
         waiting=len(cluster.waiting),

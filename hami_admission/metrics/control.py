@@ -44,6 +44,7 @@ def families(view: Overview) -> Iterator[Metric]:
     yield from _cards(view)
     yield from _held(view)
     yield from _quotas(view)
+    yield from _drift(view)
     yield from _ours(view)
     yield _gauge(
         "hami_build_info",
@@ -193,6 +194,15 @@ def _quotas(view: Overview) -> Iterator[Metric]:
         "What a ResourceQuota allows.",
         _LIMIT,
         [(labels, hard) for labels, _, hard in rows],
+    )
+
+
+def _drift(view: Overview) -> Iterator[Metric]:
+    yield _gauge(
+        "hami_admission_quota_drift",
+        "What a ResourceQuota shows beyond what its pods come to; 0 but for moments.",
+        _LIMIT,
+        [((ZONE, quota.namespace, name, quota.name), value) for quota, name, value in view.drifts],
     )
 
 

@@ -79,6 +79,7 @@ USED = {**LIMIT, "limit": "40000"}
         ("hami_vgpu_core_allocated_ratio", HELD, 30),
         ("hami_resource_quota_used", USED, 2048),
         ("hami_resource_quota_limit", LIMIT, 40000),
+        ("hami_admission_quota_drift", LIMIT, 0),
         ("hami_admission_nodes", {}, 1),
         ("hami_admission_pods", {}, 1),
         ("hami_admission_bookings", {}, 0),
@@ -88,6 +89,19 @@ USED = {**LIMIT, "limit": "40000"}
 )
 def test_values(name: str, labels: Labels, value: float) -> None:
     assert (labels, value) in samples(a_cluster())[name]
+
+
+def test_what_a_quota_shows_too_much_or_too_little() -> None:
+    made = a_cluster()
+    for shown, drift in ((5000, 5000 - 2048), (0, -2048)):
+        quota = build.quota_json(gpumem=40000)
+        quota["status"]["used"] = {"limits.nvidia.com/gpumem": str(shown)}
+        made.apply(events.QuotaSeen(quotas.decode(msgspec.json.encode(quota))), 0)
+        assert (LIMIT, drift) in samples(made)["hami_admission_quota_drift"]
+    # Counted by somebody who has seen more than we have: we cannot tell.
+    quota["metadata"]["annotations"] = {keys.QUOTA_COUNTED: "99"}
+    made.apply(events.QuotaSeen(quotas.decode(msgspec.json.encode(quota))), 0)
+    assert "hami_admission_quota_drift" not in samples(made)
 
 
 def test_reserved_instances() -> None:
