@@ -33,6 +33,7 @@ from hami_admission.control.extender import Extender
 from hami_admission.control.http import Server
 from hami_admission.control.probes import Probes
 from hami_admission.control.snapshots import Snapshots
+from hami_admission.control.surprises import Surprises
 from hami_admission.control.webhook import Webhook
 from hami_admission.settings import Settings
 from hami_admission.wire import pods
@@ -102,7 +103,7 @@ async def serve() -> None:
         for kind in events.Kind:
             cluster.apply(events.Listed(kind, frozenset()), time.time())
         api: Api = Nothing()
-        charging = Charging(cluster, api, time.time, tasks, lambda: True)
+        charging = Charging(cluster, api, time.time, tasks, lambda: True, Surprises())
         binder = Binder(cluster, charging, api, time.time)
         extender = Extender(cluster, binder, nobody_else, print, time.time)
         webhook = Webhook(cluster, charging, time.time)

@@ -41,6 +41,7 @@ from hami_admission.control.feed import Feed
 from hami_admission.control.http import Server
 from hami_admission.control.probes import Probes
 from hami_admission.control.snapshots import Snapshots
+from hami_admission.control.surprises import Surprises
 from hami_admission.control.webhook import Webhook
 from hami_admission.kube import client as clients
 from hami_admission.kube import paths
@@ -122,7 +123,7 @@ async def serve(kubeconfig: str) -> None:
     client = await clients.connect(kubeconfig)
     async with asyncio.TaskGroup() as tasks:
         cluster = Cluster(Settings())
-        charging = Charging(cluster, client, time.time, tasks, lambda: True)
+        charging = Charging(cluster, client, time.time, tasks, lambda: True, Surprises())
         binder = Binder(cluster, charging, client, time.time)
         extender = Extender(cluster, binder, nobody_else, lambda _: None, time.time)
         webhook = Webhook(cluster, charging, time.time)

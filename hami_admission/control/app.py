@@ -29,6 +29,7 @@ from hami_admission.control.http import Route, Routes, Server
 from hami_admission.control.probes import Probes
 from hami_admission.control.scrape import Scrape
 from hami_admission.control.snapshots import Snapshots
+from hami_admission.control.surprises import Surprises
 from hami_admission.control.tls import Tls
 from hami_admission.control.upkeep import Upkeep
 from hami_admission.control.waker import Waker
@@ -119,21 +120,25 @@ class _Control:
         self.options = options
         self.cluster = Cluster(settings)
         self.election = Election(client, options.namespace, options.lease, _identity())
-        self.charging = Charging(self.cluster, client, clock, tasks, self.election.leads)
+        self.recorder = Recorder(client, settings.scheduler_name, clock)
+        self.surprises = Surprises(self.recorder.tell)
+        leads = self.election.leads
+        self.charging = Charging(self.cluster, client, clock, tasks, leads, self.surprises)
         self.election.on_lead = self._lead
         self.feed = Feed(self.cluster, self.charging, client, clock)
         self.catch_up = CatchUp(client, options.scheduler_lease_path, self.feed.refresh)
-        self.recorder = Recorder(client, settings.scheduler_name, clock)
         self.waker = Waker(self.cluster, client, clock)
         self.cluster.waiting.on_room = self.waker.ring
         self.probes = Probes(self.cluster, lambda: self.election.silence)
         self.tls = Tls(_source(options, client), Publisher(client, options.webhooks), self.probes)
         registry = CollectorRegistry()
         meters = Meters(registry)
-        leads, expired = self.election.leads, meters.expired.inc
+        expired = meters.expired.inc
         self.upkeep = Upkeep(self.cluster, self.charging, client, clock, leads, expired)
         self.server = Server(self._routes(client), meters.request, grace=DRAIN_SECONDS)
-        scrape = Scrape(self.cluster, registry, partial(_counts, self.recorder, self.waker))
+        scrape = Scrape(
+            self.cluster, registry, partial(_counts, self.recorder, self.waker, self.surprises)
+        )
         self.metrics = Server({("GET", "/metrics"): Route(scrape.metrics)})
 
     async def start(self, tasks: asyncio.TaskGroup) -> None:
@@ -167,7 +172,7 @@ class _Control:
         raise _Stop
 
     def _lead(self) -> None:
-        self.charging.touch(self.cluster.quotas.namespaces())
+        self.charging.touch(self.cluster.quotas.namespaces(), moved=False)
 
     def _routes(self, client: Client) -> Routes:
         clock = time.time
@@ -215,10 +220,15 @@ def routes(webhook: Webhook, extender: Extender, probes: Probes, snapshots: Snap
     }
 
 
-def _counts(recorder: Recorder, waker: Waker) -> list[Count]:
-    """What these two count themselves."""
+def _counts(recorder: Recorder, waker: Waker, surprises: Surprises) -> list[Count]:
+    """What these count themselves."""
     told = {"written": recorder.written, "dropped": recorder.dropped}
     return [
         ("hami_admission_events", "Events for pods, by what became of them.", told),
         ("hami_admission_wakes", "Writes that woke waiting pods.", {"written": waker.writes}),
+        (
+            "hami_admission_quota_repairs",
+            "Quotas that did not show what their pods take, for no reason that is known.",
+            {"repaired": surprises.repairs},
+        ),
     ]

@@ -24,9 +24,10 @@ from hami_admission.quota import ledger, limits
 from hami_admission.wire import quotas as wire_quotas
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
     from hami_admission.cluster.state import Cluster
+    from hami_admission.control.surprises import Surprises
     from hami_admission.model.pod import Pod
     from hami_admission.model.quota import Quota
     from hami_admission.quota.ledger import Claim, Refusal
@@ -100,9 +101,11 @@ class Charging:
         clock: Callable[[], float],
         tasks: asyncio.TaskGroup,
         leads: Callable[[], bool],
+        surprises: Surprises,
     ) -> None:
         self._cluster = cluster
         self._leads = leads
+        self._surprises = surprises
         self._api = api
         self._clock = clock
         self._tasks = tasks
@@ -139,12 +142,14 @@ class Charging:
         """What charging would answer now, by what was read last: for a dry run."""
         return _first_refusal(self._cluster.quotas.applying(pod), claim)
 
-    def touch(self, namespaces: Iterable[str]) -> None:
-        """Pods or quotas of these namespaces changed: count again, write if it differs."""
-        for namespace in namespaces if self._leads() else ():
-            if self._cluster.quotas.of(namespace):
-                self._touched.add(namespace)
-                self._wake(namespace)
+    def touch(self, namespaces: Collection[str], *, moved: bool) -> None:
+        """Count these namespaces again, write if it differs; ``moved``: their pods have changed."""
+        counted = [each for each in namespaces if self._cluster.quotas.of(each)]
+        if moved:
+            self._surprises.moved(counted)
+        for namespace in counted if self._leads() else ():
+            self._touched.add(namespace)
+            self._wake(namespace)
 
     def forget(self, namespace: str, uids: Iterable[str]) -> None:
         """These holds have no pod, and will have none."""
@@ -189,10 +194,10 @@ class Charging:
         """Let more come together; what changes nothing but holds can wait for a claim."""
         for _ in range(HOLDS_TURNS):
             await asyncio.sleep(GATHER_SECONDS)
-            if self._waiting[namespace] or self._gone.get(namespace) or self._pressing(namespace):
+            if self._waiting[namespace] or self._gone.get(namespace) or self.differs(namespace):
                 return
 
-    def _pressing(self, namespace: str) -> bool:
+    def differs(self, namespace: str) -> bool:
         """Is what a quota shows not what the pods say?"""
         return any(
             self._counted(quota, frozenset()).used != quota.used
@@ -209,8 +214,11 @@ class Charging:
 
     async def _batch(self, namespace: str, batch: list[_Waiting]) -> None:
         gone = frozenset(self._gone.pop(namespace, ()))
+        mark = self._surprises.mark(namespace)
         try:
             await self._all_quotas(namespace, batch, gone)
+            if all(map(self._cluster.quotas.may_count, self._cluster.quotas.of(namespace))):
+                self._surprises.counted(namespace, mark)
         except Exception as error:  # one namespace must not end the ledger of all others
             self._gone[namespace].update(gone)
             if isinstance(error, errors.ApiError):
@@ -288,11 +296,13 @@ class Charging:
         self, quota: Quota, batch: list[_Waiting], gone: frozenset[str], *, fresh: bool
     ) -> dict[_Waiting, Refusal] | None:
         """Who was refused, once the others are written; None: read the quota again first."""
-        decided, refused = self._decide(quota, batch, gone)
+        counted = self._counted(quota, gone)
+        decided, refused = self._decide(counted, batch)
         if refused and not fresh:
             return None
         if decided.used == quota.used and decided.holds == quota.holds:
             return refused
+        surprise = "" if gone else self._surprises.of(quota, counted)
         path = paths.quota_status(quota.namespace, quota.name)
         body = wire_quotas.patch(decided)
         begun = time.monotonic()
@@ -303,19 +313,20 @@ class Charging:
             self._rivals[quota.namespace] = _Rivals(now, now - begun)
             return None
         self._seen(written)
+        if surprise:
+            self._surprises.repaired(quota, surprise)
         if (rivals := self._rivals.get(quota.namespace)) is not None:
             rivals.seconds = time.monotonic() - begun
         return refused
 
     def _decide(
-        self, quota: Quota, batch: list[_Waiting], gone: frozenset[str]
+        self, decided: Quota, batch: list[_Waiting]
     ) -> tuple[Quota, dict[_Waiting, Refusal]]:
-        decided = self._counted(quota, gone)
         refused: dict[_Waiting, Refusal] = {}
         for each in batch:
-            if not limits.applies(quota, each.pod):
+            if not limits.applies(decided, each.pod):
                 continue
-            found = ledger.charge(decided, quotas.claim(quota, each.claim))
+            found = ledger.charge(decided, quotas.claim(decided, each.claim))
             if isinstance(found, ledger.Refusal):
                 refused[each] = found
             else:

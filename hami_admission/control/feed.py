@@ -134,7 +134,8 @@ class Feed:
         return key
 
     def _apply(self, event: events.Event) -> None:
-        self._charging.touch(self._cluster.apply(event, self._clock()))
+        touched = self._cluster.apply(event, self._clock())
+        self._charging.touch(touched, moved=not isinstance(event, events.QuotaSeen))
 
 
 def _note(listed: set[str], key: str) -> None:

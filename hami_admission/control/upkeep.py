@@ -1,4 +1,4 @@
-"""What time brings: bookings and holds expire."""
+"""What time brings: bookings and holds expire, and a ledger that went wrong is put right."""
 
 from __future__ import annotations
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 EVERY_SECONDS = 1.0
+
+PROOF_ROUNDS = 10
+"""Rounds after which each ledger is compared with the pods, though nothing has happened to it."""
 
 BETWEEN_LOOKS_SECONDS = 3.0
 """Between the two looks for a pod that was charged and not seen."""
@@ -46,6 +49,7 @@ class Upkeep:
         self._leads = leads
         self._expired = expired
         self._missed: dict[str, float] = {}
+        self._rounds = 0
 
     async def run(self) -> None:
         """For ever, a round each second."""
@@ -57,7 +61,7 @@ class Upkeep:
                 log.exception("upkeep failed")
 
     async def round(self) -> None:
-        """One round: give back late bookings, look for the pods of late holds."""
+        """One round: late bookings, the pods of late holds, from time to time all ledgers."""
         now = self._clock()
         for booking in self._cluster.expire(now):
             self._expired()
@@ -66,6 +70,16 @@ class Upkeep:
             return
         for namespace in sorted(self._cluster.quotas.namespaces()):
             await self._holds(namespace, now)
+        self._rounds += 1
+        if self._rounds % PROOF_ROUNDS == 0:
+            await self._proof()
+
+    async def _proof(self) -> None:
+        """Each change is counted as it comes; this is for one that was not, whatever the reason."""
+        for namespace in sorted(self._cluster.quotas.namespaces()):
+            if self._charging.differs(namespace):
+                self._charging.touch((namespace,), moved=False)
+            await asyncio.sleep(0)
 
     async def _holds(self, namespace: str, now: float) -> None:
         late: dict[str, str] = {}

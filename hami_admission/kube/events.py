@@ -137,7 +137,7 @@ class Recorder:
             except errors.NotFound:  # Events live for an hour
                 again = False
         if not again:
-            known.name = f"{notice.pod[:200]}.{int(now * 1e9):x}"
+            known.name = f"{notice.name[:200]}.{int(now * 1e9):x}"
             body = notices.encode(
                 notice,
                 name=known.name,

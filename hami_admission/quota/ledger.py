@@ -129,6 +129,18 @@ def drop(quota: Quota, uids: Collection[str], seen: Mapping[str, Counted]) -> Qu
     return msgspec.structs.replace(quota, used=_used(quota, used), holds=holds)
 
 
+def drift(quota: Quota, counted: Quota) -> dict[str, tuple[int, int]]:
+    """What a quota shows and what was counted, where that differs, by resource name.
+
+    What it does not show yet (the key is new in ``hard``) is no difference.
+    """
+    return {
+        name: (shown, counted.used[name])
+        for name, shown in quota.used.items()
+        if name in counted.used and counted.used[name] != shown
+    }
+
+
 def left(quota: Quota, own: Amounts[str]) -> dict[str, int]:
     """What a pod that counts ``own`` already may have in all, by limited resource name."""
     return {

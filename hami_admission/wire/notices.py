@@ -1,4 +1,4 @@
-"""Kubernetes Events about pods (core/v1), to be made and to be counted up."""
+"""Kubernetes Events about pods and quotas (core/v1), to be made and to be counted up."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ LONGEST = 1024
 
 
 class Notice(msgspec.Struct, frozen=True):
-    """Something to be told about a pod; notices of one pod, reason and cause are one Event."""
+    """Something to be told of an object; notices of one object, reason and cause are one Event."""
 
     namespace: str
-    pod: str
+    name: str
     uid: str
     reason: str
     message: str
     kind: Literal["Normal", "Warning"] = "Normal"
     cause: str = ""
+    about: Literal["Pod", "ResourceQuota"] = "Pod"
 
 
 def encode(notice: Notice, *, name: str, component: str, count: int, since: float) -> bytes:
@@ -32,9 +33,9 @@ def encode(notice: Notice, *, name: str, component: str, count: int, since: floa
         "metadata": {"name": name, "namespace": notice.namespace},
         "involvedObject": {
             "apiVersion": "v1",
-            "kind": "Pod",
+            "kind": notice.about,
             "namespace": notice.namespace,
-            "name": notice.pod,
+            "name": notice.name,
             "uid": notice.uid,
         },
         "reason": notice.reason,

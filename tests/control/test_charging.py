@@ -13,6 +13,7 @@ from hami_admission.cluster import events
 from hami_admission.cluster.state import Cluster
 from hami_admission.control import charging, upkeep
 from hami_admission.control.charging import Charging
+from hami_admission.control.surprises import Surprises
 from hami_admission.control.upkeep import Upkeep
 from hami_admission.kube import errors
 from hami_admission.settings import Settings
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from hami_admission.model.pod import Pod
     from hami_admission.model.quota import Quota
     from hami_admission.quota.ledger import Refusal
+    from hami_admission.wire.notices import Notice
 
 Json = dict[str, Any]
 
@@ -97,7 +99,16 @@ class Rig:
         self.leads = True
         self.memory = memory
         self.cluster = Cluster(Settings())
-        self.charging = Charging(self.cluster, memory, lambda: self.now, tasks, lambda: self.leads)
+        self.told: list[Notice] = []
+        self.surprises = Surprises(self.told.append)
+        self.charging = Charging(
+            self.cluster,
+            memory,
+            lambda: self.now,
+            tasks,
+            lambda: self.leads,
+            self.surprises,
+        )
         self.upkeep = Upkeep(
             self.cluster,
             self.charging,
@@ -120,7 +131,8 @@ class Rig:
 
     def apply(self, event: events.Event) -> None:
         """As the feed does."""
-        self.charging.touch(self.cluster.apply(event, self.now))
+        touched = self.cluster.apply(event, self.now)
+        self.charging.touch(touched, moved=not isinstance(event, events.QuotaSeen))
 
     async def enter(self, pod: Pod, *, dry_run: bool = False) -> Refusal | None:
         """As the webhook does."""
@@ -260,7 +272,7 @@ async def test_only_the_leader_gives_back(tasks: asyncio.TaskGroup) -> None:
     await asyncio.sleep(0.2)
     assert rig.memory.used() == {"gpumem": 1000}
     rig.leads = True
-    rig.charging.touch(rig.cluster.quotas.namespaces())
+    rig.charging.touch(rig.cluster.quotas.namespaces(), moved=False)
     await rig.until(gpumem=0)
 
 
@@ -373,3 +385,62 @@ async def test_whichever_list_comes_last_the_ledger_is_put_right(
         rig.listed(kind)
         await asyncio.sleep(0.01)  # whoever was woken by this list alone has looked in vain
     await rig.until(gpumem=0)
+
+
+async def edited(rig: Rig, gpumem: int) -> None:
+    """Somebody writes the status by hand, and the watch tells."""
+    (found,) = rig.memory.quotas.values()
+    found["status"]["used"]["limits.nvidia.com/gpumem"] = str(gpumem)
+    rig.memory.touch(found)
+    rig.apply(events.QuotaSeen(rig.memory.quota()))
+
+
+async def test_what_somebody_wrote_into_a_status_is_put_right_and_told(
+    tasks: asyncio.TaskGroup,
+) -> None:
+    rig = Rig(Memory(build.quota_json(gpumem=9000)), tasks)
+    assert await rig.enter(a_pod()) is None
+    rig.apply(events.PodSeen(a_pod(), 5))
+    await eventually(lambda: not rig.memory.quota().holds)
+    for wrong in (7000, 0):
+        await edited(rig, wrong)
+        await rig.until(gpumem=1000)
+    await eventually(lambda: len(rig.told) == 2)
+    notice = rig.told[0]
+    assert (notice.about, notice.name, notice.reason) == ("ResourceQuota", "quota", "QuotaRepaired")
+    assert "limits.nvidia.com/gpumem 7000, which is 1000" in notice.message
+    assert rig.surprises.repairs == 2
+
+
+async def test_what_pods_change_is_no_surprise(tasks: asyncio.TaskGroup) -> None:
+    """Nor is it for a replica that leads only after the pods have changed."""
+    memory = Memory(build.quota_json(gpumem=9000))
+    rig = Rig(memory, tasks)
+    rig.apply(events.PodSeen(a_pod(1), 5))
+    await rig.until(gpumem=1000)
+    rig.apply(events.PodGone("u-1", 6))
+    await rig.until(gpumem=0)
+    assert await rig.enter(a_pod(2)) is None
+    rig.apply(events.PodSeen(a_pod(2), 7))
+    await eventually(lambda: not memory.quota().holds)
+    rig.leads = False
+    rig.apply(events.PodGone("u-2", 8))
+    rig.leads = True
+    rig.charging.touch({"team"}, moved=False)
+    await rig.until(gpumem=0)
+    rig.charging.forget("team", ["nobody"])
+    await asyncio.sleep(0.1)
+    assert rig.told == []
+
+
+async def test_upkeep_finds_what_nothing_has_told(tasks: asyncio.TaskGroup) -> None:
+    rig = Rig(Memory(build.quota_json(gpumem=9000)), tasks)
+    rig.apply(events.PodSeen(a_pod(), 5))
+    await rig.until(gpumem=1000)
+    rig.leads = False
+    await edited(rig, 4000)
+    rig.leads = True
+    for _ in range(upkeep.PROOF_ROUNDS):
+        await rig.upkeep.round()
+    await rig.until(gpumem=1000)
+    assert len(rig.told) == 1

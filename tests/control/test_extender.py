@@ -16,6 +16,7 @@ from hami_admission.control.bind import Binder
 from hami_admission.control.catchup import NotCaughtUp
 from hami_admission.control.charging import Charging
 from hami_admission.control.extender import Extender
+from hami_admission.control.surprises import Surprises
 from hami_admission.kube import errors
 from hami_admission.settings import Settings
 from tests import build
@@ -54,7 +55,7 @@ class Rig:
         self.cluster.apply(events.NodeSeen(build.facts("n", 1)), 0)
         if listed:
             self.list()
-        charging = Charging(self.cluster, api, time.time, tasks, lambda: True)
+        charging = Charging(self.cluster, api, time.time, tasks, lambda: True, Surprises())
         binder = Binder(self.cluster, charging, api, time.time)
         self.told: list[Notice] = []
         self.hurdle: Exception | None = None

@@ -19,6 +19,7 @@ from hami_admission.control.extender import Extender
 from hami_admission.control.http import Server
 from hami_admission.control.probes import Probes
 from hami_admission.control.snapshots import Snapshots
+from hami_admission.control.surprises import Surprises
 from hami_admission.control.webhook import Webhook
 from hami_admission.model.device import Profile
 from hami_admission.model.verdict import NODE_UNREGISTERED, Reason
@@ -147,7 +148,7 @@ async def ask(cluster: Cluster, pod: build.Json, tell: list[Notice]) -> dict[str
             raise AssertionError("a filter asks nothing of the API server")
 
     async with asyncio.TaskGroup() as tasks:
-        charging = Charging(cluster, Nobody(), time.time, tasks, lambda: True)
+        charging = Charging(cluster, Nobody(), time.time, tasks, lambda: True, Surprises())
         binder = Binder(cluster, charging, Nobody(), time.time)
         extender = Extender(cluster, binder, nobody_else, tell.append, time.time)
         webhook = Webhook(cluster, charging, time.time)

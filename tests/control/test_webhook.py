@@ -13,6 +13,7 @@ from hami_admission.cluster import events
 from hami_admission.cluster.state import Cluster
 from hami_admission.control.charging import Charging
 from hami_admission.control.probes import Probes
+from hami_admission.control.surprises import Surprises
 from hami_admission.control.webhook import Webhook
 from hami_admission.kube import errors
 from hami_admission.settings import Settings
@@ -44,7 +45,9 @@ def webhook(
         for kind in events.Kind:
             keys = cluster.quotas.keys() if kind is events.Kind.QUOTAS else frozenset()
             cluster.apply(events.Listed(kind, keys), 0)
-    return Webhook(cluster, Charging(cluster, api, time.time, tasks, lambda: True), time.time)
+    return Webhook(
+        cluster, Charging(cluster, api, time.time, tasks, lambda: True, Surprises()), time.time
+    )
 
 
 def review(pod: Json, **request: Any) -> bytes:
