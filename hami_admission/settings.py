@@ -76,6 +76,10 @@ class Settings(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     scheduler_name: str = "hami-scheduler"
     force_overwrite_default_scheduler: bool = True
     """Take accelerator pods that say ``default-scheduler``, which is what saying nothing gives."""
+    other_schedulers: tuple[str, ...] | None = None
+    """Schedulers besides ours that accelerator pods may name, for pods that those place and count
+    themselves. Not given, any may be named, as upstream has it; their pods are left alone, and take
+    cards that nobody here knows of."""
     node_scheduler_policy: Policy = "binpack"
     gpu_scheduler_policy: CardPolicy = "spread"
     exempt_namespaces: tuple[str, ...] = ("kube-system", "hami-system")

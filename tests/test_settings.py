@@ -32,6 +32,7 @@ def test_every_name_is_upstreams() -> None:
     found = settings.from_mapping({
         "schedulerName": "s",
         "forceOverwriteDefaultScheduler": False,
+        "otherSchedulers": ["volcano"],
         "nodeSchedulerPolicy": "spread",
         "gpuSchedulerPolicy": "binpack",
         "exemptNamespaces": ["a"],
@@ -55,6 +56,7 @@ def test_every_name_is_upstreams() -> None:
     assert found == Settings(
         scheduler_name="s",
         force_overwrite_default_scheduler=False,
+        other_schedulers=("volcano",),
         node_scheduler_policy="spread",
         gpu_scheduler_policy="binpack",
         exempt_namespaces=("a",),

@@ -46,6 +46,9 @@ def decide(pod: Pod, vendors: table.Vendors, settings: Settings) -> Decision:
         return NOT_ASKING
     reason = scope.outside(pod, settings)
     if reason is not None:
+        foreign = scope.objection(pod, settings)
+        if foreign is not None:
+            return Decision(objections=(foreign,))
         return Decision(untouched=reason, warnings=(reason,))
     asked = [(table.by_word(vendors, word), slots) for word, slots in readings.items()]
     wrong = validate.objections(pod, asked)

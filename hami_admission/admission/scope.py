@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hami_admission.model.verdict import Objection
 from hami_admission.wire import keys
 
 if TYPE_CHECKING:
@@ -15,13 +16,28 @@ DEFAULT_SCHEDULER = "default-scheduler"
 
 def outside(pod: Pod, settings: Settings) -> str | None:
     """Why the pod is left alone, or None when it is ours if it asks for an accelerator."""
+    return _exempt(pod, settings) or _of_another_scheduler(pod.scheduler_name, settings)
+
+
+def objection(pod: Pod, settings: Settings) -> Objection | None:
+    """Why the pod, which is left alone, may not name the scheduler that it names, if so."""
+    allowed, name = settings.other_schedulers, pod.scheduler_name
+    if allowed is None or name in {*allowed, DEFAULT_SCHEDULER} or _exempt(pod, settings):
+        return None
+    choice = " or ".join((settings.scheduler_name, *allowed))
+    return Objection(
+        "spec.schedulerName", name, f"accelerators are given out by {choice} here; remove it"
+    )
+
+
+def _exempt(pod: Pod, settings: Settings) -> str | None:
     if pod.namespace in settings.exempt_namespaces:
         return f"namespace {pod.namespace} is exempt"
     if keys.MIRROR in pod.annotations:
         return "it mirrors a static manifest, which its kubelet runs by itself"
     if pod.labels.get(keys.OPT_OUT_LABEL) == keys.OPT_OUT_VALUE:
         return f"label {keys.OPT_OUT_LABEL}: {keys.OPT_OUT_VALUE}"
-    return _of_another_scheduler(pod.scheduler_name, settings)
+    return None
 
 
 def _of_another_scheduler(name: str, settings: Settings) -> str | None:

@@ -124,6 +124,20 @@ def test_scheduler_names(name: str, force: bool) -> None:
         assert name in decision.untouched
 
 
+def test_other_schedulers_may_be_limited_to_those_that_are_named() -> None:
+    def found(name: str, **fields: Any) -> admit.Decision:
+        return decide(gpu_pod(schedulerName=name, **fields), other_schedulers=("volcano",))
+
+    (objection,) = found("my-scheduler").objections
+    assert objection.field == "spec.schedulerName"
+    assert "hami-scheduler or volcano" in objection.advice
+    assert found("volcano").untouched
+    assert not found("hami-scheduler").objections
+    assert not found("default-scheduler").objections
+    static = {keys.MIRROR: "x"}
+    assert not found("my-scheduler", annotations=static).objections
+
+
 def test_opt_outs_and_pods_that_ask_for_nothing_are_left_alone() -> None:
     assert "kube-system" in decide(gpu_pod(namespace="kube-system")).untouched
     label = {keys.OPT_OUT_LABEL: keys.OPT_OUT_VALUE}

@@ -13,6 +13,7 @@ from tests.cluster.api import Api, wait
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.kinds import KINDS
 from tests.cluster.product import Product
+from tests.cluster.replicas import Replicas
 from tests.cluster.test_rights import WHOLE
 
 if TYPE_CHECKING:
@@ -57,6 +58,17 @@ async def product(installed: Product, api: Api) -> AsyncIterator[Product]:
     await installed.ensure(api)
     yield installed
     await api.delete(KINDS["Node"].path())
+
+
+@pytest_asyncio.fixture
+async def replicas(product: Product, api: Api) -> AsyncIterator[Replicas]:
+    """Three, with their kube-schedulers."""
+    made = Replicas(product)
+    try:
+        await made.start(api)
+        yield made
+    finally:
+        await made.stop()
 
 
 @pytest_asyncio.fixture

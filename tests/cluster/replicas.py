@@ -98,6 +98,17 @@ class Replica:
             self._plane.start_scheduler, config, SCHEDULER_ENV, kubeconfig
         )
 
+    async def restart(self, api: Api) -> None:
+        """As ``kubectl rollout restart``: asked to end, then started anew, with its neighbour."""
+        assert self.control is not None
+        assert self.scheduler is not None
+        await asyncio.gather(
+            asyncio.to_thread(self.control.stop), asyncio.to_thread(self.scheduler.stop)
+        )
+        self.control.start()
+        await self.ready()
+        await self.start_scheduler(api)
+
     async def stop(self) -> None:
         """End everything."""
         for process in self.parts:

@@ -9,49 +9,29 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import pytest_asyncio
 
-from tests.cluster.api import Api, ApiFailure, wait
+from tests.cluster.api import wait
 from tests.cluster.kinds import KINDS
+from tests.cluster.load import Load, admitted
 from tests.cluster.product import a_quota, node_annotations
-from tests.cluster.replicas import Replicas
-from tests.cluster.test_quota import create, gpu_pod, shows
+from tests.cluster.test_quota import gpu_pod, shows
 from tests.faults import invariants
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import Callable
 
-    from tests.cluster.product import Product
-    from tests.cluster.replicas import Replica
+    from tests.cluster.api import Api
+    from tests.cluster.processes import Process
+    from tests.cluster.replicas import Replica, Replicas
 
 Json = dict[str, Any]
-PASSING = ("failed calling webhook", "try again", "connection refused", "EOF")
-"""What a client hears when a replica ends under its creation; it asks again."""
 
+IN_FLIGHT = 10
+"""Reviews that a process can have at fifty creations a second: two for each, for milliseconds."""
 
-@pytest_asyncio.fixture
-async def replicas(product: Product, api: Api) -> AsyncIterator[Replicas]:
-    """Three, with their kube-schedulers."""
-    made = Replicas(product)
-    try:
-        await made.start(api)
-        yield made
-    finally:
-        await made.stop()
-
-
-async def admitted(api: Api, pod: Json) -> bool:
-    """Was it created? Asked again while a replica is lost, as controllers do."""
-    while True:
-        try:
-            await create(api, pod)
-        except ApiFailure as failure:
-            if "exceeded quota" in failure.message:
-                return False
-            assert any(text in failure.message for text in PASSING), failure
-            await asyncio.sleep(0.5)
-        else:
-            return True
+UNTIL_KNOWN = 100
+"""Those that a frozen process is sent until its readiness probe fails: two seconds at a third of
+the creations, each with two reviews; and on connections that the API server still has."""
 
 
 @pytest.mark.parametrize("turn", range(3))
@@ -87,64 +67,29 @@ async def test_five_hundred_at_once_with_room_for_a_hundred(
     assert len(await api.list(KINDS["Pod"].path(namespace))) == 100
 
 
-class Load:
-    """Creations at a steady pace; keeps what failed, and when pods were bound."""
-
-    def __init__(self, api: Api, namespace: str, per_second: float = 50) -> None:
-        self._api = api
-        self._namespace = namespace
-        self._pause = 1 / per_second
-        self.failures: list[str] = []
-        self.created = 0
-        self.admitted = 0
-        self.over = False
-
-    async def run(self) -> None:
-        """Until ``over`` is set."""
-        pending: set[asyncio.Task[None]] = set()
-        due = time.monotonic()
-        while not self.over:
-            task = asyncio.create_task(self._one(self.created))
-            self.created += 1
-            pending.add(task)
-            task.add_done_callback(pending.discard)
-            due += self._pause
-            await asyncio.sleep(max(due - time.monotonic(), 0))
-        await asyncio.gather(*pending)
-
-    async def _one(self, number: int) -> None:
-        pod = gpu_pod(self._namespace, f"p-{number}", memory=100)
-        try:
-            made = await create(self._api, pod)
-        except ApiFailure as failure:
-            self.failures.append(failure.message)
-        else:
-            assert made["spec"]["schedulerName"] == "hami-scheduler"
-            self.admitted += 1
-
-
 def bind_gap(pods: list[Json]) -> float:
     """The longest time in which no pod was bound, to a whole second."""
     times = sorted(int(each["metadata"]["annotations"]["hami.io/vgpu-time"]) for each in pods)
     return max(after - before for before, after in itertools.pairwise(times))
 
 
-async def lost_scheduler(replica: Replica) -> None:
+def both(replica: Replica) -> tuple[Process, Process]:
+    """The kube-scheduler and the control process."""
     assert replica.scheduler is not None
-    replica.scheduler.kill()
+    assert replica.control is not None
+    return replica.scheduler, replica.control
+
+
+async def scheduler_killed(replica: Replica) -> None:
+    both(replica)[0].kill()
+
+
+async def scheduler_frozen(replica: Replica) -> None:
+    both(replica)[0].pause()
 
 
 async def ended_in_order(replica: Replica) -> None:
-    assert replica.scheduler is not None
-    assert replica.control is not None
-    await asyncio.gather(
-        asyncio.to_thread(replica.scheduler.stop), asyncio.to_thread(replica.control.stop)
-    )
-
-
-async def frozen(replica: Replica) -> None:
-    assert replica.scheduler is not None
-    replica.scheduler.pause()
+    await asyncio.gather(*(asyncio.to_thread(each.stop) for each in both(replica)))
 
 
 async def cut_off(replica: Replica) -> None:
@@ -152,18 +97,31 @@ async def cut_off(replica: Replica) -> None:
     replica.pipe.pause()
 
 
-STRIKES: dict[str, Callable[[Replica], Any]] = {
-    "killed": lost_scheduler,
-    "SIGTERM": ended_in_order,
-    "frozen": frozen,
-    "cut off": cut_off,
+async def killed(replica: Replica) -> None:
+    for each in both(replica):
+        each.kill()
+
+
+async def frozen(replica: Replica) -> None:
+    for each in both(replica):
+        each.pause()
+
+
+STRIKES: dict[str, tuple[Callable[[Replica], Any], int]] = {
+    "kube-scheduler killed": (scheduler_killed, 0),
+    "kube-scheduler frozen": (scheduler_frozen, 0),
+    "both ended by SIGTERM": (ended_in_order, 0),
+    "both cut off": (cut_off, 0),
+    "both killed": (killed, IN_FLIGHT),
+    "both frozen": (frozen, UNTIL_KNOWN),
 }
 
 
-@pytest.mark.parametrize("strike", STRIKES.values(), ids=STRIKES.keys())
+@pytest.mark.parametrize(("strike", "lost"), STRIKES.values(), ids=STRIKES.keys())
 async def test_fail_over_under_fifty_creations_a_second(
-    replicas: Replicas, api: Api, namespace: str, strike: Callable[[Replica], Any]
+    replicas: Replicas, api: Api, namespace: str, strike: Callable[[Replica], Any], lost: int
 ) -> None:
+    """No webhook fails but the reviews that the lost process had, or was still sent."""
     for number in range(4):
         notes = node_annotations(f"n{number}", 8, slots=100)
         await api.add_node(f"n{number}", annotations=notes, extra={"nvidia.com/gpu": "800"})
@@ -174,8 +132,7 @@ async def test_fail_over_under_fifty_creations_a_second(
     load = Load(api, namespace)
     running = asyncio.create_task(load.run())
     await asyncio.sleep(4)
-    leading = replicas.leading()
-    await strike(leading)
+    await strike(replicas.leading())
     await asyncio.sleep(14)
     load.over = True
     await running
@@ -187,7 +144,8 @@ async def test_fail_over_under_fifty_creations_a_second(
     await wait(all_bound, "all bound", 60)
     found = await invariants.view(api)
     assert not invariants.wrong(found)
-    assert Counter(load.failures) == {}
-    assert len(found.pods) == load.admitted == load.created
+    assert all("failed calling webhook" in each for each in load.failures)
+    assert len(load.failures) <= lost, Counter(load.failures)
+    assert len(found.pods) == load.admitted == load.created - len(load.failures)
     assert bind_gap(found.pods) <= 15
     await shows(api, namespace, gpu=load.admitted, seconds=60)
