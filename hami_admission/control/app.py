@@ -164,6 +164,7 @@ class _Control:
             loop.add_signal_handler(number, stop.set)
         await stop.wait()
         self.probes.leaving = True
+        self.server.leave()
         log.info("stopping")
         await asyncio.sleep(self.options.leaving_seconds)
         await self.server.stop()

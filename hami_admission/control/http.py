@@ -101,6 +101,7 @@ class Server:
         self._silent: dict[web.RequestHandler, float] = {}
         self._sweeping: asyncio.Task[None] | None = None
         self._bytes = 0
+        self._leaving = False
 
     async def start(self, host: str, port: int, context: ssl.SSLContext | None) -> int:
         """Listen; gives the port, which the system chose if 0 was asked."""
@@ -115,6 +116,14 @@ class Server:
         )
         self._sweeping = asyncio.create_task(self._sweep())
         return int(self._listening.sockets[0].getsockname()[1])
+
+    def leave(self) -> None:
+        """End each connection with its next answer: so clients know, and go elsewhere.
+
+        A connection that is closed while nothing is asked on it may be closed just when something
+        is, and the API server does not send a review twice.
+        """
+        self._leaving = True
 
     async def stop(self) -> None:
         """Stop listening, let requests in flight end."""
@@ -148,6 +157,8 @@ class Server:
             return self._no_route(request)
         begun = perf_counter()
         answer = await self._served(request, route)
+        if self._leaving:
+            answer.force_close()
         self._meter(request.path, answer.status, perf_counter() - begun)
         return answer
 

@@ -160,6 +160,7 @@ async def shows(api: Api, namespace: str, pods: int) -> None:
     await wait(ask, f"the quota shows {pods} pods", 30)
 
 
+@pytest.mark.pain(7)
 async def test_pods_that_ended_while_we_were_down_are_given_back(
     product: Product, api: Api, namespace: str
 ) -> None:

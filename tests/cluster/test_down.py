@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from tests import build
 from tests.cluster.api import Api, ApiFailure, wait
 from tests.cluster.kinds import KINDS
-from tests.cluster.product import manifests
+from tests.cluster.product import manifests, node_annotations
 
 if TYPE_CHECKING:
     from tests.cluster.product import Product
@@ -23,6 +24,7 @@ def pod(namespace: str, name: str, **amounts: object) -> dict[str, Any]:
     return build.pod_json(build.container(limits=limits), name=name, namespace=namespace)
 
 
+@pytest.mark.pain(1)
 async def test_plain_pods_are_created_and_accelerator_pods_get_a_message(
     product: Product, api: Api, namespace: str
 ) -> None:
@@ -32,6 +34,30 @@ async def test_plain_pods_are_created_and_accelerator_pods_get_a_message(
     with pytest.raises(ApiFailure, match=r"failed calling webhook .mutate\.hami\.io") as failed:
         await api.create(path, pod(namespace, "gpu", count=1))
     assert failed.value.status == 500
+
+
+@pytest.mark.pain(1)
+async def test_a_cluster_that_starts_again_needs_us_for_nothing_else(
+    product: Product, api: Api, namespace: str
+) -> None:
+    """The control plane is restarted while we are down; once we run, all goes on by itself."""
+    path = KINDS["Pod"].path(namespace)
+    notes = node_annotations("n1")
+    await api.add_node("n1", annotations=notes, extra={"nvidia.com/gpu": "80"})
+    product.stop()
+    plane = product.plane
+    for part in (plane.etcd, plane.apiserver, plane.controller_manager):
+        await asyncio.to_thread(part.restart)
+    await wait(lambda: api.create(path, pod(namespace, "plain")), "a plain pod")
+    with pytest.raises(ApiFailure, match=r"mutate\.hami\.io"):
+        await api.create(path, pod(namespace, "gpu", count=1, memory=1000))
+    await product.ensure(api)
+    await api.create(path, pod(namespace, "gpu", count=1, memory=1000))
+
+    async def bound() -> str:
+        return str((await api.get(f"{path}/gpu"))["spec"].get("nodeName", ""))
+
+    assert await wait(bound, "bound") == "n1"
 
 
 async def test_the_policy_alone_refuses_what_was_not_rewritten(

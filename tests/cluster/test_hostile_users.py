@@ -91,6 +91,7 @@ REFUSED: dict[str, tuple[Json, str]] = {
 }
 
 
+@pytest.mark.pain(14)
 @pytest.mark.parametrize("name", REFUSED)
 async def test_refused_at_creation(product: Product, api: Api, namespace: str, name: str) -> None:
     assert product.process is not None

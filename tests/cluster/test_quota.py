@@ -169,6 +169,32 @@ async def test_room_for_fifty_of_two_hundred_at_once(
     assert len(pods) == 60
 
 
+async def test_what_somebody_wrote_into_the_status_is_put_right_and_told(
+    product: Product, api: Api, namespace: str
+) -> None:
+    await known(product, api, namespace, gpumem=50_000)
+    await create(api, gpu_pod(namespace, memory=5000))
+    path = KINDS["ResourceQuota"].path(namespace, "quota")
+
+    async def quiet() -> bool:
+        """The pod counts itself; until then a difference may be its own."""
+        return "hami.io/quota-holds" not in (await api.get(path))["metadata"]["annotations"]
+
+    await wait(quiet, "no hold")
+    await api.patch(f"{path}/status", {"status": {"used": {"limits.nvidia.com/gpumem": "1"}}})
+    await shows(api, namespace, gpumem=5000)
+
+    async def told() -> list[Json]:
+        events = await api.list(KINDS["Event"].path(namespace))
+        return [each for each in events if each["reason"] == "QuotaRepaired"]
+
+    (event,) = await wait(told, "told")
+    assert (event["involvedObject"]["kind"], event["involvedObject"]["name"]) == (
+        *("ResourceQuota", "quota"),
+    )
+    assert "limits.nvidia.com/gpumem 1, which is 5000" in event["message"]
+
+
 async def test_one_write_of_ours_per_pod_beside_quotas_and_events(
     product: Product, api: Api, namespace: str
 ) -> None:

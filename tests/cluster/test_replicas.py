@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests import build
 from tests.cluster.api import wait
 from tests.cluster.kinds import KINDS
 from tests.cluster.load import Load, admitted
 from tests.cluster.product import a_quota, node_annotations
-from tests.cluster.test_quota import gpu_pod, shows
+from tests.cluster.test_quota import create, gpu_pod, shows
 from tests.faults import invariants
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ UNTIL_KNOWN = 100
 the creations, each with two reviews; and on connections that the API server still has."""
 
 
+@pytest.mark.pain(4)
 @pytest.mark.parametrize("turn", range(3))
 async def test_five_hundred_at_once_with_room_for_a_hundred(
     replicas: Replicas, api: Api, namespace: str, turn: int
@@ -55,7 +57,14 @@ async def test_five_hundred_at_once_with_room_for_a_hundred(
         assert control is not None
         control.kill()
 
-    await asyncio.gather(attempts(), strike())
+    async def plain() -> None:
+        """Pods of the same namespace that ask for no accelerator hear of none of it."""
+        document = build.pod_json(build.container(), namespace=namespace)
+        for number in range(20):
+            document["metadata"]["name"] = f"plain-{number}"
+            await create(api, document)
+
+    await asyncio.gather(attempts(), strike(), plain())
     begun = time.monotonic()
     while len(waiting) > 400 and time.monotonic() - begun < 60:
         found = await invariants.view(api)
@@ -64,7 +73,7 @@ async def test_five_hundred_at_once_with_room_for_a_hundred(
         await attempts()
     assert len(waiting) == 400
     await shows(api, namespace, gpu=100, gpumem=200_000)
-    assert len(await api.list(KINDS["Pod"].path(namespace))) == 100
+    assert len(await api.list(KINDS["Pod"].path(namespace))) == 100 + 20
 
 
 def bind_gap(pods: list[Json]) -> float:
@@ -117,6 +126,7 @@ STRIKES: dict[str, tuple[Callable[[Replica], Any], int]] = {
 }
 
 
+@pytest.mark.pain(13)
 @pytest.mark.parametrize(("strike", "lost"), STRIKES.values(), ids=STRIKES.keys())
 async def test_fail_over_under_fifty_creations_a_second(
     replicas: Replicas, api: Api, namespace: str, strike: Callable[[Replica], Any], lost: int

@@ -10,6 +10,8 @@ from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from hami_admission.certificates import authority
 from hami_admission.certificates.authority import Identity
 from hami_admission.certificates.rotation import NEW_AUTHORITY
@@ -101,6 +103,7 @@ async def new_authority(replicas: Replicas, api: Api) -> None:
         assert served(replica).strip() == (await kept(api)).certificate.strip()
 
 
+@pytest.mark.pain(3)
 async def test_five_new_certificates_under_fifty_creations_a_second(
     replicas: Replicas, api: Api, namespace: str
 ) -> None:

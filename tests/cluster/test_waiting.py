@@ -14,8 +14,9 @@ import pytest
 from tests import build
 from tests.cluster.api import Api, wait
 from tests.cluster.kinds import KINDS
-from tests.cluster.product import ADDRESS, call
+from tests.cluster.product import ADDRESS, a_quota, call, node_annotations
 from tests.cluster.test_placement import gpu_pod, node, placed
+from tests.cluster.test_quota import shows
 
 if TYPE_CHECKING:
     from tests.cluster.control_plane import ControlPlane
@@ -82,6 +83,7 @@ async def test_a_refusal_is_one_event_however_often_it_happens(api: Api, namespa
     )
 
 
+@pytest.mark.pain(9)
 @pytest.mark.usefixtures("product")
 async def test_a_freed_card_is_given_to_the_pod_that_waits(api: Api, namespace: str) -> None:
     await node(api, "n1", cards=1)
@@ -112,6 +114,30 @@ async def test_a_card_that_is_put_back_into_service_wakes(api: Api, namespace: s
 
 
 @pytest.mark.usefixtures("product")
+async def test_a_quota_that_is_raised_wakes(api: Api, namespace: str) -> None:
+    """Of that kube-scheduler knows nothing; it asks again because a node's annotation changes."""
+    for name, size in (("small", 16384), ("large", 81920)):
+        notes = node_annotations(name, 1, memory_mib=size)
+        await api.add_node(name, annotations=notes, extra={"nvidia.com/gpu": "10"})
+    await api.apply(a_quota(namespace, gpumem=10_000))
+    await shows(api, namespace, gpumem=0)
+    # Half of the small card may enter; on the large one it is too much.
+    chosen = {"nodeSelector": {"kubernetes.io/hostname": "large"}}
+    await create(api, namespace, "p", build.gpu(1, percent=50), **chosen)
+    await refused(api, namespace, "p")
+    (event,) = await wait(lambda: told(api, namespace, "FilteringFailed", "p"), "told")
+    assert "ResourceQuotaNotFit" in event["message"]
+    quota = KINDS["ResourceQuota"].path(namespace, "quota")
+    await api.patch(quota, {"spec": {"hard": {"limits.nvidia.com/gpumem": "50000"}}})
+    await placed(api, namespace, "p")
+    annotations = (await api.get(KINDS["Node"].path(name="large")))["metadata"]["annotations"]
+    others = (await api.get(KINDS["Node"].path(name="small")))["metadata"]["annotations"]
+    assert "hami.io/wake" in {*annotations, *others}
+    await shows(api, namespace, gpumem=40960)
+
+
+@pytest.mark.pain(8)
+@pytest.mark.usefixtures("product")
 async def test_forty_pods_of_one_job_share_a_node(api: Api, namespace: str) -> None:
     await node(api, "n1", cards=8)
     path = KINDS["Pod"].path(namespace)
@@ -128,6 +154,26 @@ async def test_forty_pods_of_one_job_share_a_node(api: Api, namespace: str) -> N
         each["metadata"]["annotations"]["hami.io/env-0.nvidia-visible-devices"] for each in found
     ]
     assert {card: cards.count(card) for card in set(cards)} == {f"GPU-n1-{n}": 5 for n in range(8)}
+
+
+@pytest.mark.pain(8)
+@pytest.mark.usefixtures("product")
+async def test_a_thousand_pods_that_fit_nowhere_do_not_stand_in_the_way(
+    api: Api, namespace: str
+) -> None:
+    await node(api, "n1", cards=1)
+    path = KINDS["Pod"].path(namespace)
+    gate = asyncio.Semaphore(100)
+
+    async def one(number: int) -> None:
+        async with gate:
+            amounts = build.gpu(1, memory=131072)
+            await api.create(path, gpu_pod(f"w-{number}", namespace=namespace, amounts=amounts))
+
+    await asyncio.gather(*(one(number) for number in range(1000)))
+    await refused(api, namespace, "w-999")
+    await create(api, namespace, "fits", build.gpu(1, memory=8000))
+    await placed(api, namespace, "fits")
 
 
 @pytest.mark.usefixtures("product")

@@ -115,6 +115,19 @@ async def test_more_bodies_than_there_is_room_for_are_put_off_unread(
     assert b" 200 " in await rig.post(b"x" * 100)
 
 
+async def test_who_leaves_ends_each_connection_with_an_answer(rig: Rig) -> None:
+    await rig.start()
+    assert b"Connection: close" not in await rig.post(b"x")
+    reader, writer = await rig.connect()
+    rig.server.leave()
+    writer.write(POST % 1 + b"x")
+    head = await reader.readuntil(b"\r\n\r\n")
+    assert b" 200 " in head
+    assert b"Connection: close" in head
+    assert await reader.readexactly(1) == b"1"
+    await ended(reader, writer)
+
+
 async def test_more_connections_than_allowed_are_closed(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
