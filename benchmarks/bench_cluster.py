@@ -19,11 +19,10 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import msgspec
-from prometheus_client.parser import text_string_to_metric_families
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import clusters
+from benchmarks import clusters, histograms
 from tests import build
 from tests.cluster.api import Api
 from tests.cluster.control_plane import ControlPlane
@@ -264,36 +263,6 @@ class Bench:
         return await self.bound.all(names, 60) - begun
 
 
-async def filter_times() -> list[tuple[float, float]]:
-    """The histogram of /filter: upper bound in seconds, how many up to it."""
-    url = f"http://{ADDRESS}:9395/metrics"
-    async with aiohttp.ClientSession() as session, session.get(url) as answer:
-        text = await answer.text()
-    return [
-        (float(sample.labels["le"]), sample.value)
-        for family in text_string_to_metric_families(text)
-        for sample in family.samples
-        if sample.name == "hami_admission_request_duration_seconds_bucket"
-        and sample.labels["route"] == "/filter"
-    ]
-
-
-def quantile(buckets: list[tuple[float, float]], share: float) -> str:
-    """The bucket that holds it, as text in milliseconds."""
-    total = buckets[-1][1] if buckets else 0
-    for bound, count in buckets:
-        if total and count >= share * total:
-            return f"≤ {1000 * bound:g} ms"
-    return "none"
-
-
-def marks(times: list[float]) -> str:
-    """Median, 99th percentile and longest in milliseconds."""
-    found = sorted(times)
-    p99 = found[min(len(found) * 99 // 100, len(found) - 1)]
-    return " / ".join(f"{1000 * each:.0f}" for each in (found[len(found) // 2], p99, found[-1]))
-
-
 def asked(seen: Audit) -> Counter[str]:
     """What hami-admission asked of the API server, by verb and resource; watches left out."""
     return Counter(
@@ -313,8 +282,8 @@ async def run(bench: Bench, count: int, rounds: int, show: Callable[[str, str], 
     ours, created = await bench.ours(count)
     show(f"{size}: with hami-admission, pods/s", f"{ours:.0f} ({created:.0f} created/s)")
     show("ratio", f"{ours / alone:.0%}")
-    buckets = await filter_times()
-    told = " / ".join(quantile(buckets, share) for share in (0.5, 0.99))
+    buckets = await histograms.read([ADDRESS], "/filter")
+    told = " / ".join(histograms.quantile(buckets, share) for share in (0.5, 0.99))
     show("/filter p50 / p99 meanwhile", told)
     for name, number in asked(seen).most_common(6):
         show(f"API requests of ours per pod: {name}", f"{number / (WARM + count):.2f}")
@@ -322,17 +291,17 @@ async def run(bench: Bench, count: int, rounds: int, show: Callable[[str, str], 
         return
     show("40 pods on one free node, s", f"{await bench.burst():.2f}")
     before = await bench.one_by_one("single", 50)
-    show("one pod alone, ms p50 / p99 / max", marks(before))
+    show("one pod alone, ms p50 / p99 / max", histograms.marks(before))
     freed = await bench.freed(rounds)
-    show(f"freed card to bound pod, {rounds} times, ms p50 / p99 / max", marks(freed))
+    show(f"freed card to bound pod, {rounds} times, ms p50 / p99 / max", histograms.marks(freed))
     unfit = [a_pod(f"unfit-{n}", UNFIT) for n in range(1000)]
     await bench.create(unfit)
     await bench.refused("unfit-999")
     fresh = await bench.one_by_one("fresh", 50)
-    show("one pod beside 1,000 unfit that just came, ms p50 / p99 / max", marks(fresh))
+    show("one pod beside 1,000 unfit that just came, ms p50 / p99 / max", histograms.marks(fresh))
     await asyncio.sleep(SETTLED)
     beside = await bench.one_by_one("beside", 50)
-    show(f"the same {SETTLED} s later, ms p50 / p99 / max", marks(beside))
+    show(f"the same {SETTLED} s later, ms p50 / p99 / max", histograms.marks(beside))
 
 
 async def main() -> None:

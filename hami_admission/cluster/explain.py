@@ -89,6 +89,7 @@ class Explanation(msgspec.Struct, frozen=True):
     quotas: list[QuotaView]
     nodes: list[NodeView]
     changes: list[Change]
+    warnings: list[str] = []
 
 
 def explain(cluster: Cluster, key: str) -> Explanation:
@@ -145,7 +146,13 @@ def _bound(cluster: Cluster, pod: Pod) -> Explanation:
     ]
     asks = [_asked(slot, each) for slot, slots in enumerate(record.requests) for each in slots]
     quotas = list(_quotas(cluster, pod))
-    return Explanation(pod.key, "bound", pod.node_name, None, asks, holds, quotas, [], [])
+    over = {card.device.uuid: card.excess for card in cluster.exceeded().get(pod.node_name, ())}
+    warnings = [
+        f"card {share.uuid} is given out beyond what it has: {over[share.uuid]}"
+        for share in holds
+        if share.uuid in over
+    ]
+    return Explanation(pod.key, "bound", pod.node_name, None, asks, holds, quotas, [], [], warnings)
 
 
 def _asked(slot: int, request: Request) -> Share:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
     from hami_admission.model.amounts import Amounts
+    from hami_admission.model.card import Card
     from hami_admission.model.grant import CardKey
     from hami_admission.model.node import Node
     from hami_admission.model.request import Request
@@ -29,6 +30,8 @@ class Nodes:
         self._models: Counter[tuple[str, str, int]] = Counter()
         self._expiring: set[str] = set()
         self.changes = Changes()
+        self.excess: dict[str, tuple[Card, ...]] = {}
+        """The cards of which more is given out than there is, by node name."""
         self.damaged: dict[str, str] = {}
         """Why what a node registered cannot be read, by node name."""
 
@@ -56,7 +59,7 @@ class Nodes:
             current = usage.empty(node.devices)
             for each in held:
                 current = usage.add(current, each)
-            self._usage[node.name] = current
+            self._set(node.name, current)
         return True
 
     def gone(self, name: str) -> None:
@@ -68,9 +71,7 @@ class Nodes:
         node = self._nodes.pop(name, None)
         if node is not None:
             self._models -= Counter(_models(node))
-        self._usage.pop(name, None)
-        self._expiring.discard(name)
-        self.changes.note(name)
+        self._drop(name)
 
     def all(self) -> Collection[Node]:
         """The nodes that were seen, as they were seen."""
@@ -83,21 +84,32 @@ class Nodes:
     def take(self, name: str, held: Amounts[CardKey]) -> None:
         """A pod or booking came to a node."""
         if name in self._usage:
-            self._usage[name] = usage.add(self._usage[name], held)
-            self.changes.note(name)
+            self._set(name, usage.add(self._usage[name], held))
 
     def free(self, name: str, held: Amounts[CardKey]) -> None:
         """A pod or booking left a node."""
         if name in self._usage:
-            self._usage[name] = usage.remove(self._usage[name], held)
-            self.changes.note(name)
+            self._set(name, usage.remove(self._usage[name], held))
 
     def expire(self, now: float) -> None:
         """Forget the cards of nodes whose handshake ran out."""
         for name in [name for name in self._expiring if self._nodes[name].until <= now]:
-            self._usage.pop(name, None)
-            self._expiring.discard(name)
-            self.changes.note(name)
+            self._drop(name)
+
+    def _set(self, name: str, current: NodeUsage) -> None:
+        self._usage[name] = current
+        over = tuple(card for cards in current.cards.values() for card in cards if card.exceeded)
+        if over:
+            self.excess[name] = over
+        else:
+            self.excess.pop(name, None)
+        self.changes.note(name)
+
+    def _drop(self, name: str) -> None:
+        self._usage.pop(name, None)
+        self.excess.pop(name, None)
+        self._expiring.discard(name)
+        self.changes.note(name)
 
     def smallest(self, request: Request, selection: Selection) -> int:
         """MiB that a percentage means on the smallest card whose type is allowed; 0 if none is."""

@@ -34,6 +34,7 @@ class Overview(NamedTuple):
     bound: Sequence[Record]
     quotas: Sequence[Quota]
     drifts: Sequence[tuple[Quota, str, int]]
+    exceeded: Sequence[tuple[str, Card]]
     pods: int
     bookings: int
     waiting: int
@@ -79,6 +80,7 @@ def of(cluster: Cluster) -> Overview:
         bound=tuple(record for record in cluster.records() if record.grants),
         quotas=tuple(_quotas(cluster)),
         drifts=tuple(_drifts(cluster)),
+        exceeded=tuple((node, card) for node, each in cluster.exceeded().items() for card in each),
         pods=len(cluster.records()),
         bookings=len(cluster.bookings),
         waiting=len(cluster.waiting),

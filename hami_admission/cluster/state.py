@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from hami_admission.admission.admit import Decision
     from hami_admission.cluster.records import Record
+    from hami_admission.model.card import Card
     from hami_admission.model.grant import PodGrants
     from hami_admission.model.node import Node
     from hami_admission.model.pod import Pod
@@ -106,6 +107,10 @@ class Cluster:
     def usage(self) -> Mapping[str, NodeUsage]:
         """The nodes with cards, and what is taken of them."""
         return self._nodes.usage
+
+    def exceeded(self) -> Mapping[str, tuple[Card, ...]]:
+        """The cards of which more is given out than there is, by node: nothing that we would do."""
+        return self._nodes.excess
 
     def own(self, quota: Quota, uid: str) -> Amounts[str]:
         """What a quota's ``used`` counts for a pod."""

@@ -23,6 +23,7 @@ from hami_admission.cluster.state import Cluster
 from hami_admission.control.bind import Binder
 from hami_admission.control.catchup import CatchUp
 from hami_admission.control.charging import Charging
+from hami_admission.control.excess import Excess
 from hami_admission.control.extender import Extender
 from hami_admission.control.feed import Feed
 from hami_admission.control.http import Route, Routes, Server
@@ -134,6 +135,7 @@ class _Control:
         registry = CollectorRegistry()
         meters = Meters(registry)
         expired = meters.expired.inc
+        self.excess = Excess(self.cluster, leads, self.recorder.tell)
         self.upkeep = Upkeep(self.cluster, self.charging, client, clock, leads, expired)
         self.server = Server(self._routes(client), meters.request, grace=DRAIN_SECONDS)
         scrape = Scrape(
@@ -151,7 +153,7 @@ class _Control:
         for lasting in (
             *(self.feed.nodes(), self.feed.quotas(), self.feed.pods()),
             *(self.tls.run(), self.upkeep.run(), self.election.run()),
-            *(self.recorder.run(), self.waker.run()),
+            *(self.recorder.run(), self.waker.run(), self.excess.run()),
             self._until_stopped(),
         ):
             tasks.create_task(lasting)

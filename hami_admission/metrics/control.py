@@ -45,6 +45,7 @@ def families(view: Overview) -> Iterator[Metric]:
     yield from _held(view)
     yield from _quotas(view)
     yield from _drift(view)
+    yield _exceeded(view)
     yield from _ours(view)
     yield _gauge(
         "hami_build_info",
@@ -203,6 +204,15 @@ def _drift(view: Overview) -> Iterator[Metric]:
         "What a ResourceQuota shows beyond what its pods come to; 0 but for moments.",
         _LIMIT,
         [((ZONE, quota.namespace, name, quota.name), value) for quota, name, value in view.drifts],
+    )
+
+
+def _exceeded(view: Overview) -> Metric:
+    return _gauge(
+        "hami_admission_card_exceeded",
+        "Cards of which more is given out than there is: pods that were bound past us.",
+        _CARD,
+        [((ZONE, node, *_of_card(card)), 1) for node, card in view.exceeded],
     )
 
 

@@ -26,3 +26,27 @@ class Card(msgspec.Struct, frozen=True, gc=False):
         """The units that nobody holds, ascending."""
         taken = self.units
         return tuple(n for n in range(self.device.units) if n >= len(taken) or not taken[n])
+
+    @property
+    def exceeded(self) -> bool:
+        """Is more given out than there is?"""
+        device = self.device
+        return (
+            self.slots > device.slots
+            or self.memory_mib > device.memory_mib
+            or self.cores > device.cores
+            or (bool(self.units) and max(self.units) > 1)
+        )
+
+    @property
+    def excess(self) -> str:
+        """What more is given out than there is: ``11 of 10 places, 90000 of 81920 MiB``."""
+        device = self.device
+        pairs = (
+            (self.slots, device.slots, "places"),
+            (self.memory_mib, device.memory_mib, "MiB"),
+            (self.cores, device.cores, "cores"),
+        )
+        over = [f"{taken} of {there} {what}" for taken, there, what in pairs if taken > there]
+        twice = [str(number) for number, count in enumerate(self.units) if count > 1]
+        return ", ".join([*over, *([f"units {' '.join(twice)} twice"] if twice else [])])

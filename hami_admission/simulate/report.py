@@ -77,6 +77,7 @@ def explained(found: Explanation) -> list[RenderableType]:
         cards = each.uuid or str(each.count)
         shares.add_row(str(each.slot), each.vendor, Text(cards), each.memory, str(each.cores))
     shown.append(shares)
+    shown += [Text(each, style="bold red") for each in found.warnings]
     if found.quotas:
         shown.append(_quota_views(found.quotas))
     if found.nodes:

@@ -1,4 +1,4 @@
-"""Kubernetes Events about pods and quotas (core/v1), to be made and to be counted up."""
+"""Kubernetes Events (core/v1), to be made and to be counted up."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ LONGEST = 1024
 
 
 class Notice(msgspec.Struct, frozen=True):
-    """Something to be told of an object; notices of one object, reason and cause are one Event."""
+    """Something to be told of an object; notices of one object, reason and cause are one Event.
+
+    What is told of a Node stands in namespace ``default``, as kubelets have it.
+    """
 
     namespace: str
     name: str
@@ -21,7 +24,7 @@ class Notice(msgspec.Struct, frozen=True):
     message: str
     kind: Literal["Normal", "Warning"] = "Normal"
     cause: str = ""
-    about: Literal["Pod", "ResourceQuota"] = "Pod"
+    about: Literal["Pod", "ResourceQuota", "Node"] = "Pod"
 
 
 def encode(notice: Notice, *, name: str, component: str, count: int, since: float) -> bytes:
@@ -34,7 +37,7 @@ def encode(notice: Notice, *, name: str, component: str, count: int, since: floa
         "involvedObject": {
             "apiVersion": "v1",
             "kind": notice.about,
-            "namespace": notice.namespace,
+            **({} if notice.about == "Node" else {"namespace": notice.namespace}),
             "name": notice.name,
             "uid": notice.uid,
         },

@@ -177,3 +177,14 @@ def test_an_unknown_pod_names_some_that_wait() -> None:
     explained(made, build.gpu(2))
     with pytest.raises(explain.Unknown, match=r"team/other: no such pod .*; waiting are team/p"):
         explain.explain(made, "team/other")
+
+
+def test_a_card_beyond_what_it_has_is_not_hidden() -> None:
+    made = a_cluster(*TWO)
+    hold(made, 80000, 60, name="a")
+    assert explain.explain(made, "other/a").warnings == []
+    hold(made, 10000, 60, name="b")
+    for name in ("a", "b"):
+        assert explain.explain(made, f"other/{name}").warnings == [
+            "card GPU-n-0 is given out beyond what it has: 90000 of 81920 MiB, 120 of 100 cores"
+        ]

@@ -51,6 +51,7 @@ def bound(cluster: Cluster, uid: str) -> Pod | None:
 
 def check_room(cluster: Cluster) -> None:
     """No card is over its slots, memory or cores, and none below zero."""
+    assert not cluster.exceeded()
     for node in cluster.usage().values():
         for card in node.cards["NVIDIA"]:
             assert 0 <= card.slots <= card.device.slots

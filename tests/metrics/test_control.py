@@ -162,3 +162,14 @@ def test_requests_are_measured_by_route_and_status() -> None:
     assert registry.get_sample_value(f"{name}_count", filters) == 2
     assert registry.get_sample_value(f"{name}_bucket", {**filters, "le": "0.005"}) == 1
     assert registry.get_sample_value(f"{name}_count", {"route": "/bind", "status": "500"}) == 1
+
+
+def test_cards_of_which_more_is_given_out_than_there_is() -> None:
+    made = a_cluster()
+    assert "hami_admission_card_exceeded" not in samples(made)
+    notes = {keys.NVIDIA_ALLOCATED: "GPU-n-0,NVIDIA,81920,30:;"}
+    by_hand = build.pod(build.container(), uid="q", name="q", nodeName="n", annotations=notes)
+    made.apply(events.PodSeen(by_hand), 0)
+    assert samples(made)["hami_admission_card_exceeded"] == [(TYPED, 1)]
+    made.apply(events.PodGone("q"), 0)
+    assert "hami_admission_card_exceeded" not in samples(made)

@@ -1,5 +1,3 @@
-"""Card: a device with what is taken of it."""
-
 from __future__ import annotations
 
 import pytest
@@ -7,11 +5,19 @@ import pytest
 from hami_admission.model.card import Card
 from tests import build
 
+DEVICE = build.device(0)
+EXCESS: dict[str, tuple[Card, str]] = {
+    "all is there": (Card(DEVICE, 10, 81920, 100, (1, 1, 0, 1)), ""),
+    "a place": (Card(DEVICE, 11), "11 of 10 places"),
+    "memory and cores": (
+        Card(DEVICE, 1, 90000, 130),
+        "90000 of 81920 MiB, 130 of 100 cores",
+    ),
+    "units": (Card(DEVICE, units=(1, 2, 1, 3)), "units 1 3 twice"),
+}
 
-def test_a_card_is_idle_unless_said_otherwise() -> None:
-    assert Card(build.device()) == Card(build.device(), slots=0, memory_mib=0, cores=0)
 
-
-def test_use_is_not_changed_in_place() -> None:
-    with pytest.raises(AttributeError):
-        Card(build.device()).slots = 1  # type: ignore[misc]
+@pytest.mark.parametrize("name", EXCESS)
+def test_what_more_is_given_out_than_there_is(name: str) -> None:
+    card, text = EXCESS[name]
+    assert (card.excess, card.exceeded) == (text, bool(text))
