@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from hami_admission.kube import errors, paths
@@ -11,7 +12,7 @@ from hami_admission.wire import bindings, pods
 from hami_admission.wire.errors import Malformed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
 
     from hami_admission.cluster.bookings import Booking
     from hami_admission.cluster.state import Cluster
@@ -20,12 +21,40 @@ if TYPE_CHECKING:
     from hami_admission.wire.extender import Binding
 
 
-SETTLE_SECONDS = 5.0
-"""For the quota's write; kube-scheduler waits ten seconds for the whole bind."""
+SETTLE_SECONDS, POST_SECONDS = 5.0, 4.0
+"""For the quota's write and for the Binding; kube-scheduler waits ten seconds for both."""
+
+AGAIN_SECONDS = 0.2
+"""Before the Binding is asked for again."""
+
+
+MOST_AT_ONCE, LONGEST_TURN_SECONDS = 8, 2.0
+"""Bindings in flight, and how long one more waits at most. kube-scheduler hands over as many as it
+has placed, dozens after a change of its leader; all at once they keep an API server so busy that
+reviews, each of which waits for a write of its own, are not answered in time."""
 
 
 class BindFailed(Exception):
     """The pod was not bound; the message is for kube-scheduler and the pod's events."""
+
+
+class _Attempt:
+    """How the attempts to bind a pod went."""
+
+    def __init__(self) -> None:
+        self.failure = "not in time"
+        self.maybe_done = False
+        self.repeated = False
+
+    def begin(self) -> None:
+        """One more request is on its way; it may be done, whether an answer comes or not."""
+        self.repeated = self.maybe_done
+        self.maybe_done = True
+
+    def fail(self, error: errors.ApiError) -> None:
+        """It was answered so: only without an answer, or with 5xx, it may be done all the same."""
+        self.failure = str(error)
+        self.maybe_done = self.repeated or error.status == 0 or error.status >= 500
 
 
 class Binder:
@@ -38,6 +67,7 @@ class Binder:
         self._charging = charging
         self._api = api
         self._clock = clock
+        self._turns = asyncio.Semaphore(MOST_AT_ONCE)
 
     async def bind(self, asked: Binding) -> float | None:
         """Book (or move the booking), settle, bind; gives the node's score, if it has one.
@@ -103,11 +133,52 @@ class Binder:
             node=asked.node,
             carried=notes,
         )
-        path = paths.binding(asked.pod_namespace, asked.pod_name)
+        attempt = _Attempt()
         try:
-            await self._api.request("POST", path, body)
-        except errors.Unreachable as error:
-            raise BindFailed(f"no answer to the binding: {error}") from error
-        except errors.ApiError as error:
+            async with asyncio.timeout(POST_SECONDS), self._turn():
+                await self._until_bound(asked, body, attempt)
+        except (errors.ApiError, TimeoutError) as error:
+            if attempt.maybe_done:
+                # The booking stays, until it expires or the pod is seen.
+                raise BindFailed(f"no answer to the binding: {attempt.failure}") from error
             self._cluster.give_back(asked.pod_uid)
-            raise BindFailed(f"binding refused: {error}") from error
+            raise BindFailed(f"binding refused: {attempt.failure}") from error
+
+    async def _until_bound(self, asked: Binding, body: bytes, attempt: _Attempt) -> None:
+        """Asks again while it fails for a reason that passes: otherwise the pod would stay in
+        kube-scheduler's back-off for half a minute."""
+        path = paths.binding(asked.pod_namespace, asked.pod_name)
+        while True:
+            try:
+                attempt.begin()
+                await self._api.request("POST", path, body)
+                return
+            except errors.ApiError as error:
+                attempt.fail(error)
+                if isinstance(error, errors.Conflict) and await self._done_before(asked, attempt):
+                    return
+                if not error.passing:
+                    raise
+            await asyncio.sleep(AGAIN_SECONDS)
+
+    async def _done_before(self, asked: Binding, attempt: _Attempt) -> bool:
+        """Was a binding made by an attempt that got no answer, or an error?"""
+        if not attempt.repeated:
+            return False
+        body = await self._api.request("GET", paths.pod(asked.pod_namespace, asked.pod_name))
+        pod = pods.decode(body)
+        attempt.maybe_done = (pod.uid, pod.node_name) == (asked.pod_uid, asked.node)
+        return attempt.maybe_done
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(LONGEST_TURN_SECONDS):
+                await self._turns.acquire()
+        except TimeoutError:
+            yield
+            return
+        try:
+            yield
+        finally:
+            self._turns.release()

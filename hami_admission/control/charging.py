@@ -43,7 +43,8 @@ at once wait until some of these have been seen."""
 
 TURNS, MOST_POLITE_SECONDS, RIVAL_SECONDS = 3, 0.5, 5.0
 """Where other replicas write as well, we wait as long as so many writes take, before one more of
-ours; that is so while the last conflict is so many seconds ago."""
+ours; but no claim waits longer than so many seconds for that. That is so while the last conflict is
+so many seconds ago."""
 
 HOLDS_TURNS = 20
 """Gatherings after which holds of seen pods are taken off, if nothing else was to be written."""
@@ -78,6 +79,7 @@ class _Waiting:
         self.pod = pod
         self.claim = claim
         self.binds = binds
+        self.since = time.monotonic()
         self.answer: asyncio.Future[Refusal | None] = asyncio.get_running_loop().create_future()
 
     @property
@@ -186,9 +188,11 @@ class Charging:
         Who lost a race tries again at once; so nobody loses for long, and there are more claims in
         one write.
         """
-        rivals = self._rivals.get(namespace)
-        if rivals is not None and time.monotonic() - rivals.since < RIVAL_SECONDS:
-            await asyncio.sleep(min(TURNS * rivals.seconds, MOST_POLITE_SECONDS))
+        rivals, now = self._rivals.get(namespace), time.monotonic()
+        if rivals is None or now - rivals.since >= RIVAL_SECONDS:
+            return
+        oldest = min((each.since for each in self._waiting[namespace]), default=now)
+        await asyncio.sleep(min(TURNS * rivals.seconds, MOST_POLITE_SECONDS - (now - oldest)))
 
     async def _gather(self, namespace: str) -> None:
         """Let more come together; what changes nothing but holds can wait for a claim."""

@@ -154,8 +154,9 @@ async def test_fail_over_under_fifty_creations_a_second(
     await wait(all_bound, "all bound", 60)
     found = await invariants.view(api)
     assert not invariants.wrong(found)
-    assert all("failed calling webhook" in each for each in load.failures)
-    assert len(load.failures) <= lost, Counter(load.failures)
+    heard = Counter(load.failures)
+    assert {each for each in heard if "failed calling webhook" not in each} == set(), heard
+    assert heard.total() <= lost, heard
     assert len(found.pods) == load.admitted == load.created - len(load.failures)
     assert bind_gap(found.pods) <= 15
     await shows(api, namespace, gpu=load.admitted, seconds=60)

@@ -11,6 +11,7 @@ import pytest
 
 from hami_admission.cluster import events
 from hami_admission.cluster.state import Cluster
+from hami_admission.control import bind as binds
 from hami_admission.control import extender as extenders
 from hami_admission.control.bind import Binder
 from hami_admission.control.catchup import NotCaughtUp
@@ -51,6 +52,7 @@ class Rig:
     """A cluster with one node, and the extender over it."""
 
     def __init__(self, tasks: asyncio.TaskGroup, api: Api, *, listed: bool = True) -> None:
+        self.api = api
         self.cluster = Cluster(Settings())
         self.cluster.apply(events.NodeSeen(build.facts("n", 1)), 0)
         if listed:
@@ -162,11 +164,92 @@ async def test_a_bind_that_fails_says_why_and_keeps_nothing(
     assert len(rig.cluster.bookings) == 0
 
 
-async def test_without_an_answer_the_cards_stay_booked(tasks: asyncio.TaskGroup) -> None:
-    rig = Rig(tasks, Api(errors.Unreachable(0, "away")))
+async def test_without_an_answer_the_cards_stay_booked(
+    tasks: asyncio.TaskGroup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(binds, "POST_SECONDS", 0.05)
+    for failure in (errors.Unreachable(0, "away"), errors.of(500, "etcd timed out")):
+        rig = Rig(tasks, Api(failure))
+        await rig.filter()
+        assert f"no answer to the binding: {failure}" in await rig.bind()
+        assert len(rig.cluster.bookings) == 1
+
+
+async def test_what_is_refused_for_the_whole_time_is_not_booked(
+    tasks: asyncio.TaskGroup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(binds, "POST_SECONDS", 0.05)
+    rig = Rig(tasks, Api(errors.of(429, "too many requests")))
     await rig.filter()
-    assert "no answer to the binding" in await rig.bind()
-    assert len(rig.cluster.bookings) == 1
+    assert "binding refused: 429" in await rig.bind()
+    assert len(rig.cluster.bookings) == 0
+
+
+PLACED = build.pod_json(build.container(limits=build.gpu(1)), uid="u", nodeName="n")
+AGAIN: dict[str, tuple[tuple[bytes | errors.ApiError, ...], str]] = {
+    "too many": ((errors.of(429, "later"), b"{}"), ""),
+    "an error, and it was not done": ((errors.of(503, "later"), b"{}"), ""),
+    "no answer, and it was done": (
+        (errors.Unreachable(0, "cut"), errors.Conflict(409, "bound"), msgspec.json.encode(PLACED)),
+        "",
+    ),
+    "no answer, and somebody else did": (
+        (errors.Unreachable(0, "cut"), errors.Conflict(409, "bound"), msgspec.json.encode(BOUND)),
+        "binding refused: 409: bound",
+    ),
+    "too many, then taken": (
+        (errors.of(429, "later"), errors.Conflict(409, "bound")),
+        "binding refused: 409: bound",
+    ),
+    "no answer, and then no way to look": (
+        (errors.Unreachable(0, "cut"), errors.Conflict(409, "bound"), errors.of(403, "no")),
+        "no answer to the binding: 409: bound",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", AGAIN)
+async def test_a_binding_is_asked_for_again(
+    tasks: asyncio.TaskGroup, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Otherwise the pod would wait for kube-scheduler's back-off, or lose its cards to another."""
+    monkeypatch.setattr(binds, "AGAIN_SECONDS", 0.01)
+    answers, text = AGAIN[name]
+    rig = Rig(tasks, Api(*answers))
+    await rig.filter()
+    assert (text in await rig.bind()) if text else await rig.bind() == ""
+    kept = not text or "no answer" in text
+    assert len(rig.cluster.bookings) == kept
+    assert all(each == rig.api.posted[0] for each in rig.api.posted)
+
+
+async def test_bindings_are_few_at_a_time_but_none_waits_long(
+    tasks: asyncio.TaskGroup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(binds, "LONGEST_TURN_SECONDS", 0.3)
+    gate = asyncio.Event()
+
+    class Slow(Api):
+        async def request(
+            self, method: str, path: str, body: bytes | None = None, *, content_type: str = ""
+        ) -> bytes:
+            self.posted.append((path, body))
+            await gate.wait()
+            return b"{}"
+
+    rig = Rig(tasks, Slow())
+    bodies = []
+    for number in range(binds.MOST_AT_ONCE + 2):
+        pod = build.pod_json(build.container(limits=build.gpu(1, memory=1000)), uid=f"u-{number}")
+        rig.cluster.apply(events.PodSeen(build.noun(pod)), 0)
+        bodies.append(BIND.replace(b'"u"', f'"u-{number}"'.encode()))
+    binding = [asyncio.create_task(rig.bind(body)) for body in bodies]
+    await asyncio.sleep(0.1)
+    assert len(rig.api.posted) == binds.MOST_AT_ONCE
+    await asyncio.sleep(0.4)
+    assert len(rig.api.posted) == len(bodies)
+    gate.set()
+    assert set(await asyncio.gather(*binding)) == {""}
 
 
 async def test_a_node_without_room_is_refused(tasks: asyncio.TaskGroup) -> None:
