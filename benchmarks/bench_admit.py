@@ -60,13 +60,13 @@ def a_pod() -> dict[str, object]:
     return {**made, "status": {}}
 
 
-def review(pod: dict[str, object]) -> bytes:
+def review(pod: dict[str, object], namespace: str = "team") -> bytes:
     """The pod's creation, as the API server asks."""
     request = {
         "uid": "f" * 36,
         "kind": {"group": "", "version": "v1", "kind": "Pod"},
         "resource": {"group": "", "version": "v1", "resource": "pods"},
-        "namespace": "team",
+        "namespace": namespace,
         "operation": "CREATE",
         "userInfo": {"username": "system:serviceaccount:kube-system:replicaset-controller"},
         "object": pod,
@@ -79,12 +79,16 @@ def review(pod: dict[str, object]) -> bytes:
     })
 
 
+def rewritten(pod: dict[str, object]) -> dict[str, object]:
+    """The pod as the mutating webhook leaves it."""
+    decision = Cluster(Settings()).admit(pods.decode(msgspec.json.encode(pod)))
+    return changes.apply(pod, changes.operations(decision.changes))
+
+
 def bodies() -> dict[str, bytes]:
     """The review of each route: before the rewrite, and after it."""
     pod = a_pod()
-    decision = Cluster(Settings()).admit(pods.decode(msgspec.json.encode(pod)))
-    rewritten = changes.apply(pod, changes.operations(decision.changes))
-    return {"/mutate": review(pod), "/validate": review(rewritten)}
+    return {"/mutate": review(pod), "/validate": review(rewritten(pod))}
 
 
 async def nobody_else() -> None:
