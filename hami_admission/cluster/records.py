@@ -63,14 +63,20 @@ def of(pod: Pod, vendors: table.Vendors, before: Record | None, price: Price) ->
 
 
 def granted(pod: Pod, vendors: table.Vendors) -> PodGrants:
-    """What the annotations say the pod holds, over all families; nothing where they are damaged."""
+    """What the annotations say the pod holds, over all families; nothing where they are damaged.
+
+    Where they have fewer entries than the pod has containers, the last containers are meant: HAMi
+    before 2.9 left out init containers, 2.10 the empty entries before a card (facts/scheduling.md
+    9.1, 5.2). So what apps hold is counted as theirs, which is what lasts.
+    """
     slots: list[tuple[grants_of.Grant, ...]] = [()] * len(pod.containers)
     for vendor in vendors:
         try:
             decoded = vendor.recall(pod.annotations)
         except Malformed:
             continue
-        for slot, grants in enumerate(decoded[: len(slots)]):
+        first = max(len(slots) - len(decoded), 0)
+        for slot, grants in enumerate(decoded[: len(slots)], first):
             slots[slot] += grants
     return tuple(slots) if any(slots) else ()
 

@@ -106,13 +106,24 @@ def _annotate(assigned: Assigned) -> dict[str, str]:
 
 
 def _recall(notes: Mapping[str, str]) -> PodGrants:
-    """Where the reservations cannot be read the cards stay taken, as cards in unknown use."""
-    found = holdings.recalled(notes, allocated=keys.NVIDIA_ALLOCATED)
+    """Where the reservations cannot be read the cards stay taken, as cards in unknown use.
+
+    So do those of HAMi before 2.10, which wrote an instance as ``UUID[template-slot]``.
+    """
+    found = tuple(
+        tuple(_whole(grant) for grant in slot)
+        for slot in holdings.recalled(notes, allocated=keys.NVIDIA_ALLOCATED)
+    )
     reserved = notes.get(keys.NVIDIA_MIG, "")
     try:
         return reservations.decode(reserved, found) if reserved else found
     except Malformed:
         return found
+
+
+def _whole(grant: Grant) -> Grant:
+    uuid, instance, _ = grant.uuid.partition("[")
+    return msgspec.structs.replace(grant, uuid=uuid) if instance else grant
 
 
 OWNED = (keys.NVIDIA_VISIBLE_DEVICES, keys.CUDA_MEMORY_LIMIT, keys.CUDA_CORE_LIMIT)

@@ -15,6 +15,7 @@ from tests.cluster.api import wait
 from tests.cluster.kinds import KINDS
 from tests.cluster.load import Load, admitted
 from tests.cluster.product import a_quota, node_annotations
+from tests.cluster.replicas import Replicas
 from tests.cluster.test_quota import create, gpu_pod, shows
 from tests.faults import invariants
 
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 
     from tests.cluster.api import Api
     from tests.cluster.processes import Process
-    from tests.cluster.replicas import Replica, Replicas
+    from tests.cluster.product import Product
+    from tests.cluster.replicas import Replica
 
 Json = dict[str, Any]
 
@@ -74,6 +76,54 @@ async def test_five_hundred_at_once_with_room_for_a_hundred(
     assert len(waiting) == 400
     await shows(api, namespace, gpu=100, gpumem=200_000)
     assert len(await api.list(KINDS["Pod"].path(namespace))) == 100 + 20
+
+
+async def nodes_with_room(api: Api) -> None:
+    """For some thousand pods."""
+    for number in range(4):
+        notes = node_annotations(f"n{number}", 8, slots=100)
+        await api.add_node(f"n{number}", annotations=notes, extra={"nvidia.com/gpu": "800"})
+        path = f"{KINDS['Node'].path(name=f'n{number}')}/status"
+        await api.patch(path, {"status": {"allocatable": {"pods": "2000"}}})
+
+
+async def all_bound(api: Api, namespace: str) -> invariants.View:
+    """Everything once all pods have a node; nothing is wrong with it."""
+
+    async def ask() -> bool:
+        found = await api.list(KINDS["Pod"].path(namespace))
+        return all(each["spec"].get("nodeName") for each in found)
+
+    await wait(ask, "all bound", 60)
+    found = await invariants.view(api)
+    assert not invariants.wrong(found)
+    return found
+
+
+async def test_a_rolling_update_under_twenty_creations_a_second(
+    product: Product, api: Api, namespace: str
+) -> None:
+    """Two replicas, one after the other ended and started anew: nothing is refused."""
+    replicas = Replicas(product, 2)
+    try:
+        await replicas.start(api)
+        await nodes_with_room(api)
+        await api.apply(a_quota(namespace, gpu=5000))
+        await shows(api, namespace, gpu=0)
+        load = Load(api, namespace, per_second=20)
+        running = asyncio.create_task(load.run())
+        await asyncio.sleep(2)
+        for replica in replicas.all:
+            await replica.restart(api)
+            await wait(replicas.served, "the Service")
+        await asyncio.sleep(2)
+        load.over = True
+        await running
+        assert Counter(load.failures) == {}
+        assert len((await all_bound(api, namespace)).pods) == load.admitted == load.created
+        await shows(api, namespace, gpu=load.admitted, seconds=60)
+    finally:
+        await replicas.stop()
 
 
 def bind_gap(pods: list[Json]) -> float:
@@ -132,11 +182,7 @@ async def test_fail_over_under_fifty_creations_a_second(
     replicas: Replicas, api: Api, namespace: str, strike: Callable[[Replica], Any], lost: int
 ) -> None:
     """No webhook fails but the reviews that the lost process had, or was still sent."""
-    for number in range(4):
-        notes = node_annotations(f"n{number}", 8, slots=100)
-        await api.add_node(f"n{number}", annotations=notes, extra={"nvidia.com/gpu": "800"})
-        path = f"{KINDS['Node'].path(name=f'n{number}')}/status"
-        await api.patch(path, {"status": {"allocatable": {"pods": "2000"}}})
+    await nodes_with_room(api)
     await api.apply(a_quota(namespace, gpu=5000))
     await shows(api, namespace, gpu=0)
     load = Load(api, namespace)
@@ -146,14 +192,7 @@ async def test_fail_over_under_fifty_creations_a_second(
     await asyncio.sleep(14)
     load.over = True
     await running
-
-    async def all_bound() -> bool:
-        found = await api.list(KINDS["Pod"].path(namespace))
-        return all(each["spec"].get("nodeName") for each in found)
-
-    await wait(all_bound, "all bound", 60)
-    found = await invariants.view(api)
-    assert not invariants.wrong(found)
+    found = await all_bound(api, namespace)
     heard = Counter(load.failures)
     assert {each for each in heard if "failed calling webhook" not in each} == set(), heard
     assert heard.total() <= lost, heard

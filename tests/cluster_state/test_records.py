@@ -1,0 +1,49 @@
+"""What pods hold by annotations that others wrote: HAMi, and we before."""
+
+from __future__ import annotations
+
+import pytest
+
+from hami_admission.cluster import records
+from hami_admission.model.amounts import Amounts
+from hami_admission.settings import Settings
+from hami_admission.vendors import table
+from hami_admission.wire import keys
+from tests import build
+
+VENDORS = table.build(Settings())
+SHARE = build.gpu(1, memory=30000, cores=30)
+NONE: build.Json = {}
+HALF = "GPU-a,NVIDIA,30000,30:"
+MIB, CORES = ("GPU-a", "memory"), ("GPU-a", "cores")
+
+HELD: dict[str, tuple[tuple[build.Json, ...], tuple[build.Json, ...], str, tuple[int, int]]] = {
+    "one entry for each container": ((SHARE,), (SHARE, NONE), f"{HALF};{HALF};;", (30000, 30)),
+    "apps only, as before 2.9": ((NONE,), (SHARE, SHARE), f"{HALF};{HALF};", (60000, 60)),
+    "apps only, after two init containers": ((NONE, NONE), (SHARE,), f"{HALF};", (30000, 30)),
+    "an empty entry lost before a card, as 2.10": ((), (NONE, SHARE), f"{HALF};", (30000, 30)),
+    "an empty entry lost between cards": (
+        (SHARE,),
+        (NONE, SHARE, SHARE),
+        f"{HALF};{HALF};{HALF};",
+        (90000, 90),
+    ),
+    "an instance, as before 2.10": ((), (SHARE,), "GPU-a[0-1],NVIDIA,10000,0:;", (10000, 0)),
+    "entries of containers that there are not": ((), (SHARE,), f"{HALF};{HALF};", (30000, 30)),
+    "damaged": ((), (SHARE,), "GPU-a,NVIDIA;", (0, 0)),
+}
+
+
+@pytest.mark.parametrize("name", HELD)
+def test_what_is_taken_of_the_card(name: str) -> None:
+    """Never less than what the pod takes once its apps run; where it cannot be told, more."""
+    init, apps, text, held = HELD[name]
+    pod = build.pod(
+        *(build.container(f"c{n}", each) for n, each in enumerate(apps)),
+        init=tuple(build.container(f"i{n}", each) for n, each in enumerate(init)),
+        nodeName="n",
+        annotations={keys.NVIDIA_ALLOCATED: text},
+    )
+    record = records.of(pod, VENDORS, None, lambda *_: Amounts())
+    assert record is not None
+    assert (record.held[MIB], record.held[CORES]) == held
