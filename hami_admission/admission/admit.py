@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from hami_admission.admission import changes as changes_of
 from hami_admission.admission import mutate, scope, validate
 from hami_admission.admission.changes import Change
 from hami_admission.model.verdict import Objection
@@ -66,11 +67,10 @@ def undone(decision: Decision) -> Objection | None:
     """In the validating call: what somebody changed after us, if anything."""
     if not decision.changes:
         return None
-    change = decision.changes[0]
-    container = getattr(change, "container", None)
+    field, what = changes_of.about(decision.changes[0])
     return Objection(
-        container.path if container is not None else "spec",
-        type(change).__name__,
+        field,
+        what,
         "the pod is not as the mutating webhook left it; another webhook changed it, or the"
         " mutating webhook was not called",
     )

@@ -51,6 +51,20 @@ class SetEnv(msgspec.Struct, frozen=True):
 Change = SetScheduler | SetRuntimeClass | SetLimits | SetEnv
 
 
+def about(change: Change) -> tuple[str, str]:
+    """The field that a change is about, and what of it: names of resources, of variables."""
+    if isinstance(change, SetScheduler):
+        return "spec.schedulerName", f"not {change.name}"
+    if isinstance(change, SetRuntimeClass):
+        return "spec.runtimeClassName", f"not {change.name}"
+    if isinstance(change, SetLimits):
+        return f"{change.container.path}.resources.limits", ", ".join(change.limits)
+    present = change.container.env or ()
+    names = [env.name for env in change.appended]
+    names += [present[index].name for index in (*dict(change.replaced), *change.removed)]
+    return f"{change.container.path}.env", ", ".join(dict.fromkeys(names))
+
+
 def operations(changes: Iterable[Change]) -> list[Operation]:
     """The JSON Patch of all changes, in their order."""
     found: list[Operation] = []

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -12,7 +12,11 @@ from hami_admission.vendors import table
 from hami_admission.wire import keys
 from tests import build
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 Json = dict[str, Any]
+ALL = {"name": "NVIDIA_VISIBLE_DEVICES", "value": "all"}
 
 
 def decide(document: Json, **settings: Any) -> admit.Decision:
@@ -236,14 +240,38 @@ def test_wishes_of_another_family_are_not_read() -> None:
     assert decide(document).objections == ()
 
 
-def test_undone_names_what_is_not_as_we_left_it() -> None:
-    document = patched(gpu_pod())
-    assert admit.undone(decide(document)) is None
-    document["spec"]["containers"][0]["env"].pop()
-    assert "spec.containers[0]" in str(admit.undone(decide(document)))
-    document = patched(gpu_pod())
-    document["spec"]["schedulerName"] = "default-scheduler"
-    assert "another webhook changed it" in str(admit.undone(decide(document)))
+UNDONE: dict[str, tuple[str, Callable[[Json], object]]] = {
+    "spec.schedulerName: Invalid value: not hami-scheduler": (
+        "scheduler",
+        lambda spec: spec.update(schedulerName="default-scheduler"),
+    ),
+    "spec.runtimeClassName: Invalid value: not nvidia": (
+        "runtime class",
+        lambda spec: spec.pop("runtimeClassName"),
+    ),
+    "spec.containers[0].resources.limits: Invalid value: nvidia.com/gpu": (
+        "count",
+        lambda spec: spec["containers"][0]["resources"]["limits"].pop("nvidia.com/gpu"),
+    ),
+    "spec.containers[0].env: Invalid value: CUDA_DEVICE_SM_LIMIT": (
+        "variable that is missing",
+        lambda spec: spec["containers"][0]["env"].pop(),
+    ),
+    "spec.containers[0].env: Invalid value: NVIDIA_VISIBLE_DEVICES": (
+        "variable with another value, twice",
+        lambda spec: spec["containers"][0]["env"].extend([ALL, ALL]),
+    ),
+}
+
+
+@pytest.mark.parametrize("text", UNDONE, ids=[name for name, _ in UNDONE.values()])
+def test_undone_names_what_is_not_as_we_left_it(text: str) -> None:
+    options = NvidiaOptions(runtime_class="nvidia")
+    document = patched(gpu_pod(), nvidia=options)
+    assert admit.undone(decide(document, nvidia=options)) is None
+    UNDONE[text][1](document["spec"])
+    undone = str(admit.undone(decide(document, nvidia=options)))
+    assert undone.startswith(f"{text}: the pod is not as the mutating webhook left it; another")
 
 
 def test_changes_write_parents_that_are_missing() -> None:
