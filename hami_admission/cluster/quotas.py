@@ -99,7 +99,7 @@ class Quotas:
         return ledger.Counts(
             self._totals.get((quota.namespace, quota.name), Amounts()),
             {
-                uid: ledger.Counted(_limited(quota, record.amounts), record.bound, record.fixed)
+                uid: ledger.Counted(record.amounts, record.bound, record.fixed)
                 for uid, record in held.items()
                 if limits.applies(quota, record.pod)
             },
@@ -178,13 +178,6 @@ class Quotas:
             for namespace, known in self._by_namespace.items()
             for name in known
         )
-
-
-def claim(quota: Quota, each: ledger.Claim) -> ledger.Claim:
-    """The part of a claim that this quota limits."""
-    return ledger.Claim(
-        each.uid, each.pod, _limited(quota, each.amounts), each.until, _limited(quota, each.held)
-    )
 
 
 def _limited(quota: Quota, amounts: Amounts[str]) -> Amounts[str]:

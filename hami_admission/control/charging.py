@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from hami_admission.cluster import events, quotas
+from hami_admission.cluster import events
 from hami_admission.kube import errors, paths
 from hami_admission.kube.client import MERGE_PATCH
 from hami_admission.quota import ledger, limits
@@ -330,7 +330,7 @@ class Charging:
         for each in batch:
             if not limits.applies(decided, each.pod):
                 continue
-            found = ledger.charge(decided, quotas.claim(decided, each.claim))
+            found = ledger.charge(decided, each.claim)
             if isinstance(found, ledger.Refusal):
                 refused[each] = found
             else:
@@ -368,7 +368,7 @@ class Charging:
 
 def _first_refusal(applying: list[Quota], claim: Claim) -> Refusal | None:
     for quota in applying:
-        found = ledger.charge(quota, quotas.claim(quota, claim))
+        found = ledger.charge(quota, claim)
         if isinstance(found, ledger.Refusal):
             return found
     return None

@@ -47,7 +47,8 @@ def charge(quota: Quota, claim: Claim) -> Quota | Refusal:
     """The quota with the claim held, or why it does not fit.
 
     The same claim twice is held once, so that a repeated review costs nothing. A claim replaces
-    what was held or counted for its pod, and is judged by what it adds.
+    what was held or counted for its pod, and is judged by what it adds. All of it is held, also
+    what the quota does not limit: it may get a limit for that while the pod waits.
     """
     held = quota.holds.get(claim.uid)
     if held is not None and held.amounts == claim.amounts:

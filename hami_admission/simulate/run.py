@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from hami_admission.admission import admit, changes
-from hami_admission.cluster import events, quotas
+from hami_admission.cluster import events
 from hami_admission.cluster import snapshot as snapshots
 from hami_admission.cluster.state import Cluster
 from hami_admission.model.device import Device
@@ -156,7 +156,7 @@ def _charged(cluster: Cluster, pod: Pod, claim: ledger.Claim, now: float) -> led
     """Charge all quotas that count the pod, or none of them."""
     charged = []
     for quota in cluster.quotas.applying(pod):
-        found = ledger.charge(quota, quotas.claim(quota, claim))
+        found = ledger.charge(quota, claim)
         if isinstance(found, ledger.Refusal):
             return found
         charged.append(found)

@@ -133,8 +133,9 @@ def test_a_damaged_annotation_counts_for_the_quota_and_for_no_card() -> None:
     quota = msgspec.structs.replace(a_quota(gpumem=1), holds={"u": Hold("p", 0, Amounts())})
     made.apply(events.QuotaSeen(quota), 0)
     counts = made.counts(quota)
-    amounts = Amounts({"nvidia.com/gpumem": 8000})
-    assert counts == ledger.Counts(amounts, {"u": ledger.Counted(amounts, bound=True)})
+    memory = Amounts({"nvidia.com/gpumem": 8000})
+    amounts = memory.plus(Amounts({"nvidia.com/gpu": 1, "nvidia.com/gpucores": 30}))
+    assert counts == ledger.Counts(memory, {"u": ledger.Counted(amounts, bound=True)})
 
 
 def test_a_node_that_vanishes_and_returns_is_as_its_pods_say() -> None:

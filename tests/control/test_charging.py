@@ -213,6 +213,21 @@ async def test_a_hold_ends_when_its_pod_is_seen_and_the_charge_when_it_ends(
     await rig.until(gpumem=0)
 
 
+async def test_a_limit_that_is_added_counts_what_is_held(tasks: asyncio.TaskGroup) -> None:
+    """Whether the pod was seen by then or not."""
+    rig = Rig(Memory(build.quota_json(gpumem=9000)), tasks)
+    assert await rig.enter(a_pod()) is None
+    (found,) = rig.memory.quotas.values()
+    found["spec"]["hard"]["limits.nvidia.com/gpu"] = "1"
+    rig.memory.touch(found)
+    rig.apply(events.QuotaSeen(rig.memory.quota()))
+    await rig.until(gpu=1, gpumem=1000)
+    assert "used: limits.nvidia.com/gpu=1" in str(await rig.enter(a_pod(1)))
+    rig.apply(events.PodSeen(a_pod()))
+    await eventually(lambda: not found["metadata"]["annotations"])
+    assert rig.memory.used() == {"gpu": 1, "gpumem": 1000}
+
+
 async def test_a_hold_whose_pod_never_came_ends_after_a_look(tasks: asyncio.TaskGroup) -> None:
     rig = Rig(Memory(build.quota_json(gpumem=9000)), tasks)
     assert await rig.enter(a_pod()) is None

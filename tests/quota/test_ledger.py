@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from hami_admission.model.amounts import Amounts, total
@@ -92,6 +93,19 @@ def test_reconcile_counts_pods_and_the_holds_of_those_not_seen() -> None:
     found = ledger.reconcile(found, bound, gone={"c"})
     assert (found.used, found.holds) == ({MEMORY: 10 + 19 + 1}, {})
     assert ledger.reconcile(found, bound) == found
+
+
+def test_a_key_that_is_limited_while_a_pod_waits_counts_it() -> None:
+    amounts = Amounts({MEMORY: 10, CARDS: 2})
+    quota = charged(a_quota(), Claim("a", "pod-a", amounts, 10))
+    assert quota.used == {MEMORY: 10}
+    added = msgspec.structs.replace(quota, hard={MEMORY: 100, CARDS: 3})
+    for fixed in (True, False):
+        waits = ledger.reconcile(
+            added, Counts(Amounts({MEMORY: 10, CARDS: 2}), {"a": Counted(amounts, False, fixed)})
+        )
+        assert waits.used == {MEMORY: 10, CARDS: 2}
+        assert isinstance(ledger.charge(waits, Claim("b", "p", Amounts({CARDS: 2}), 10)), Refusal)
 
 
 def test_a_price_that_depends_on_the_card_is_held_until_the_bind() -> None:
