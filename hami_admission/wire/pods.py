@@ -53,6 +53,7 @@ class _Spec(_Wire, frozen=True):
     runtime_class_name: str | None = None
     priority_class_name: str | None = None
     active_deadline_seconds: int | None = None
+    resources: _Resources | None = None
 
 
 class _Status(_Wire, frozen=True):
@@ -104,7 +105,7 @@ def build(wire: WirePod, *, namespace: str = "", name: str = "", uid: str = "") 
         runtime_class=spec.runtime_class_name or "",
         priority_class=spec.priority_class_name or "",
         terminating_scope=spec.active_deadline_seconds is not None,
-        best_effort=not any(_has_qos(each) for each in (*init, *app)),
+        best_effort=not _has_qos(spec, (*init, *app)),
         ended=wire.status is not None and wire.status.phase in _ENDED,
     )
 
@@ -130,13 +131,20 @@ def _container(wire: _Container, index: int, *, init: bool) -> Container:
     )
 
 
-def _has_qos(wire: _Container) -> bool:
-    """Kubernetes' quality of service looks at cpu and memory only, and at values over zero."""
-    if wire.resources is None:
-        return False
+def _has_qos(spec: _Spec, containers: tuple[_Container, ...]) -> bool:
+    """Kubernetes' quality of service looks at cpu and memory only, and at values over zero.
+
+    Where the pod as a whole has resources it looks at no container.
+    """
+    if spec.resources is not None:
+        return _counts(spec.resources)
+    return any(each.resources is not None and _counts(each.resources) for each in containers)
+
+
+def _counts(resources: _Resources) -> bool:
     return any(
         name in given and _positive(given[name])
-        for given in (wire.resources.requests, wire.resources.limits)
+        for given in (resources.requests, resources.limits)
         if given
         for name in _RESOURCES_OF_QOS
     )

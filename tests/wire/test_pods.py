@@ -104,7 +104,15 @@ def test_best_effort(sentence: str) -> None:
     by_limits = build.pod(build.container(limits=resources))
     by_requests = build.pod(build.container(requests=resources))
     as_init = build.pod(build.container(), init=(build.container(limits=resources),))
-    assert {each.best_effort for each in (by_limits, by_requests, as_init)} == {expected}
+    as_pod = build.pod(build.container(), resources={"limits": resources})
+    found = {each.best_effort for each in (by_limits, by_requests, as_init, as_pod)}
+    assert found == {expected}
+
+
+def test_resources_of_the_whole_pod_decide_over_those_of_containers() -> None:
+    container = build.container(limits={"cpu": "1"})
+    assert build.pod(container, resources={"limits": {"cpu": "0"}}).best_effort
+    assert build.pod(container, resources={}).best_effort
 
 
 def test_256_containers_are_read_and_not_one_more() -> None:
