@@ -47,12 +47,13 @@ class Record(msgspec.Struct, frozen=True):
 def of(pod: Pod, vendors: table.Vendors, before: Record | None, price: Price) -> Record | None:
     """The record of a pod, or None when it counts for nothing (ended, or asks for nothing).
 
-    What a bound pod was found to hold stays what it holds: its annotations are not read again.
+    What a bound pod was found to hold stays what it holds: its annotations are not read again. But
+    it may be given a deadline, and then other quotas count it.
     """
     if pod.ended:
         return None
     if before is not None and before.bound:
-        return before
+        return _within(before, pod.terminating_scope)
     requests = table.requests(table.read(vendors, pod))
     grants = granted(pod, vendors) if pod.node_name else ()
     if not any(requests) and not any(grants):
@@ -83,3 +84,11 @@ def granted(pod: Pod, vendors: table.Vendors) -> PodGrants:
 
 def _slim(pod: Pod) -> Pod:
     return msgspec.structs.replace(pod, containers=(), annotations={}, labels={})
+
+
+def _within(record: Record, terminating: bool) -> Record:
+    """The record itself, unless its pod has changed its scope."""
+    if record.pod.terminating_scope == terminating:
+        return record
+    moved = msgspec.structs.replace(record.pod, terminating_scope=terminating)
+    return msgspec.structs.replace(record, pod=moved)

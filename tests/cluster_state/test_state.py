@@ -9,7 +9,7 @@ import msgspec
 from hami_admission.cluster import events
 from hami_admission.cluster.state import Cluster
 from hami_admission.model.amounts import Amounts
-from hami_admission.model.quota import Hold
+from hami_admission.model.quota import Hold, ScopeTerm
 from hami_admission.quota import ledger
 from hami_admission.settings import Settings
 from hami_admission.wire import keys, nodes, quotas, registers
@@ -205,6 +205,27 @@ def test_percentages_are_claimed_at_the_smallest_and_settled_at_what_they_got() 
     booking = booked(made, fixed, "a")
     assert booking is not None
     assert made.settlement(booking, 0) is None
+
+
+def test_a_deadline_takes_a_bound_pod_to_other_quotas_and_leaves_its_cards() -> None:
+    made = cluster("a")
+    for name in ("Terminating", "NotTerminating"):
+        quota = msgspec.structs.replace(a_quota(gpumem=1), name=name, scopes=(ScopeTerm(name),))
+        made.apply(events.QuotaSeen(quota), 0)
+    ends, stays = made.quotas.of("team")[1], made.quotas.of("team")[0]
+
+    def counted() -> tuple[int, int]:
+        both = (made.counts(each).total["nvidia.com/gpumem"] for each in (stays, ends))
+        return next(both), next(both)
+
+    made.apply(events.PodSeen(a_pod(node="a", grants=GRANT)), 0)
+    assert counted() == (8000, 0)
+    later = a_pod(node="a", activeDeadlineSeconds=60)
+    assert made.apply(events.PodSeen(later), 0) == {"team"}
+    assert (counted(), taken(made)) == ((0, 8000), USED)
+    assert made.apply(events.PodSeen(later), 0) == ()
+    made.apply(events.PodGone("u"), 0)
+    assert (counted(), taken(made)) == ((0, 0), {})
 
 
 def test_a_quota_that_leaves_too_little_shuts_out_the_larger_cards() -> None:
