@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from aiohttp import web
 
+from hami_admission.control import memory
 from hami_admission.wire.errors import Malformed
 
 if TYPE_CHECKING:
@@ -73,6 +74,10 @@ MOST_BYTES = 48 << 20
 before anything is read."""
 
 
+CROWD_BYTES = 8 << 20
+"""Of bodies at a time, which leave so much free memory behind that it is worth giving back."""
+
+
 class _Slow(Exception):
     """A body did not come in time."""
 
@@ -101,6 +106,7 @@ class Server:
         self._silent: dict[web.RequestHandler, float] = {}
         self._sweeping: asyncio.Task[None] | None = None
         self._bytes = 0
+        self._crowded = False
         self._leaving = False
 
     async def start(self, host: str, port: int, context: ssl.SSLContext | None) -> int:
@@ -141,9 +147,12 @@ class Server:
         return handler
 
     async def _sweep(self) -> None:
-        """Close connections that have not asked anything in time."""
+        """Close connections that have not asked anything in time; clean up after a crowd."""
         while True:
             await asyncio.sleep(1.0)
+            if self._crowded and not self._bytes:
+                self._crowded = False
+                memory.give_back()
             late = monotonic() - HEADER_SECONDS
             for handler in [each for each, since in self._silent.items() if since < late]:
                 del self._silent[handler]
@@ -163,12 +172,13 @@ class Server:
         return answer
 
     async def _served(self, request: web.BaseRequest, route: Route) -> web.Response:
-        if route.local and not _is_local(request.remote):
+        if route.local and not is_local(request.remote):
             return _text(403, f"{request.path} serves the kube-scheduler beside this process only")
         size = min(request.content_length or route.max_bytes, route.max_bytes)
         if self._bytes + size > MOST_BYTES:
             return _response(later("too many reviews at once"))
         self._bytes += size
+        self._crowded |= self._bytes > CROWD_BYTES
         try:
             body = await _body(request, route.max_bytes)
             if body is None:
@@ -224,7 +234,8 @@ async def _read(request: web.BaseRequest, limit: int) -> bytes | None:
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-def _is_local(address: str | None) -> bool:
+def is_local(address: str | None) -> bool:
+    """Is the other end of a connection on this machine? What headers say does not count."""
     try:
         return address is not None and ipaddress.ip_address(address).is_loopback
     except ValueError:

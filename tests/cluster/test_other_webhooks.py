@@ -115,6 +115,7 @@ DONE_AGAIN = {
 }
 
 
+@pytest.mark.pain(2)
 @pytest.mark.parametrize("name", DONE_AGAIN)
 async def test_done_again(product: Product, api: Api, namespace: str, name: str) -> None:
     """The pod is as we leave it, charged as it finally is, and its cards reach its containers."""
@@ -198,7 +199,7 @@ REFUSED = {
         labelled("labels", "hami.io/webhook", "ignore"), "remove the label"
     ),
     "all cards, again and again": Refused(
-        env(VISIBLE, "all"), "must come from the annotation", again=True
+        env(VISIBLE, "all"), "env NVIDIA_VISIBLE_DEVICES", again=True
     ),
     "our cards are removed, again and again": Refused(
         env(VISIBLE, None), "must come from the annotation", again=True
@@ -212,6 +213,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.pain(2)
 @pytest.mark.parametrize("name", REFUSED)
 async def test_refused_and_not_charged(
     product: Product, api: Api, namespace: str, name: str

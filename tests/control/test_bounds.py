@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hami_admission.certificates import authority, context
-from hami_admission.control import http
+from hami_admission.control import http, memory
 from hami_admission.control.http import Reply, Route, Server
 
 if TYPE_CHECKING:
@@ -113,6 +113,21 @@ async def test_more_bodies_than_there_is_room_for_are_put_off_unread(
     rig.gate.set()
     assert all(b" 200 " in each for each in await asyncio.gather(*waiting))
     assert b" 200 " in await rig.post(b"x" * 100)
+
+
+async def test_after_a_crowd_memory_is_given_back_once(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[int] = []
+    monkeypatch.setattr(http, "CROWD_BYTES", 1000)
+    monkeypatch.setattr(memory, "give_back", lambda: calls.append(1))
+    await rig.start()
+    await rig.post(b"x")
+    await asyncio.sleep(1.2)  # a look, for which there is no reason
+    assert not calls
+    await rig.post(b"x" * 2000)
+    await asyncio.sleep(2.2)
+    assert calls == [1]
 
 
 async def test_who_leaves_ends_each_connection_with_an_answer(rig: Rig) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from unittest.mock import Mock
 
 import aiohttp
 import msgspec
@@ -12,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from hami_admission.cluster import events
 from hami_admission.cluster.state import Cluster
+from hami_admission.control import app, http
 from hami_admission.control.http import Reply, Route, Server
 from hami_admission.control.scrape import Scrape
 from hami_admission.settings import Settings
@@ -76,3 +78,55 @@ async def test_metrics_are_exposition_text(told: tuple[str, list[tuple[str, int]
     counted = {each.labels["result"]: each.value for each in families["c"].samples}
     assert counted == {"a": 1, "b": 2}
     assert {"process_resident_memory_bytes", "python_gc_collections"} <= families.keys()
+
+
+WHERE = {
+    "127.0.0.1": True,
+    "127.100.0.10": True,
+    "::1": True,
+    "10.0.0.1": False,
+    "192.168.1.1": False,
+    "fe80::1": False,
+    "0.0.0.0": False,
+    "": False,
+    "127.0.0.1.example.org": False,
+    None: False,
+}
+
+
+@pytest.mark.parametrize("address", WHERE)
+def test_what_is_of_this_machine(address: str | None) -> None:
+    assert http.is_local(address) is WHERE[address]
+
+
+@pytest.mark.parametrize("near", [True, False])
+async def test_some_routes_serve_this_machine_only(
+    monkeypatch: pytest.MonkeyPatch, near: bool
+) -> None:
+    """By the address of the connection, whatever a header says of another."""
+    asked: list[str | None] = []
+    monkeypatch.setattr(http, "is_local", lambda address: asked.append(address) or near)
+
+    async def bind(_: bytes) -> Reply:
+        return Reply(b"bound")
+
+    server = Server({("POST", "/bind"): Route(bind, 10, local=True)}, grace=0.1)
+    port = await server.start("127.0.0.1", 0, None)
+    headers = {"X-Forwarded-For": "127.0.0.1" if not near else "10.0.0.1"}
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(f"http://127.0.0.1:{port}/bind", headers=headers) as answer,
+    ):
+        told = answer.status, await answer.text()
+    await server.stop()
+    assert asked == ["127.0.0.1"]
+    refused = (403, "/bind serves the kube-scheduler beside this process only\n")
+    assert told == ((200, "bound") if near else refused)
+
+
+def test_the_routes_of_kube_scheduler_are_of_this_machine() -> None:
+    parts = [Mock() for _ in range(4)]
+    found = {path: route.local for (_, path), route in app.routes(*parts).items()}
+    assert {path for path, local in found.items() if local} == {
+        "/filter", "/prioritize", "/bind", "/snapshot",
+    }  # fmt: skip

@@ -15,6 +15,7 @@ DEADLINES = {
     "blanks around the time": ("Requesting_ 2026-08-21 06:20:39 ", ASKED + 60),
     "asked long ago": ("Requesting_1970-01-01 00:00:00", 60),
     "answered": ("Reported 2026-08-21 06:20:39.123 +0000 UTC", math.inf),
+    "answered, as older plugins write it": ("Reported_2026-08-21 06:20:39", math.inf),
     "deleted by an old scheduler": ("Deleted_2026-08-21 06:20:39", math.inf),
     "nothing": ("", math.inf),
     "asked without a time": ("Requesting_", math.inf),

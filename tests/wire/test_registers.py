@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from hami_admission.model.device import Device
+from hami_admission.model.device import Device, Profile
 from hami_admission.wire import registers
 from hami_admission.wire.errors import Malformed
 from tests import build
@@ -43,6 +43,30 @@ READ: dict[str, tuple[str, tuple[Device, ...]]] = {
     "only the word true is healthy": (
         "GPU-a,10,40960,100,NVIDIA A100,0,True:",
         (msgspec.structs.replace(A, healthy=False),),
+    ),
+    "HAMi 2.7: the maker's name before the model's, several cards": (
+        "GPU-a,10,40960,100,NVIDIA-NVIDIA A100,0,true,0,hami-core:"
+        "GPU-b,10,40960,100,NVIDIA-NVIDIA A100,1,false,1,mig:",
+        (
+            msgspec.structs.replace(A, type="NVIDIA-NVIDIA A100"),
+            msgspec.structs.replace(B, type="NVIDIA-NVIDIA A100"),
+        ),
+    ),
+    "HAMi 2.10: a card in MIG mode with its profiles": (
+        '[{"id":"GPU-b","index":1,"count":10,"devmem":40960,"devcore":100,"type":"NVIDIA A100",'
+        '"numa":1,"mode":"mig","migProfiles":[{"name":"1g.5gb","memoryMB":4864,"core":15,'
+        '"sliceCount":1,"placements":[{"start":0,"size":1},{"start":6,"size":1}]}]}]',
+        (
+            msgspec.structs.replace(
+                B, units=7, profiles=(Profile("1g.5gb", 4864, 15, 1, ((0, 1), (6, 1))),)
+            ),
+        ),
+    ),
+    "HAMi 2.9: MIG profiles without places, and keys of other makers": (
+        '[{"id":"GPU-b","index":1,"count":10,"devmem":40960,"devcore":100,"type":"NVIDIA A100",'
+        '"numa":1,"mode":"mig","migtemplate":[{"geometry":[]}],"devicevendor":"NVIDIA",'
+        '"custominfo":{"a":1},"devicepairscore":{"uuid":"GPU-b"}}]',
+        (B,),
     ),
     "no NUMA node": (
         "GPU-a,10,40960,100,NVIDIA A100,-1,true:",

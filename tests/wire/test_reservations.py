@@ -15,7 +15,8 @@ def text(container: int = 0, device: int = 0, uuid: str = "GPU-a", place: str = 
     """One reservation, as the node leaves it."""
     return (
         f'[{{"containerIndex":{container},"deviceIndex":{device},"gpuUUID":"{uuid}",'
-        f'"profile":"1g.5gb","placement":{{"start":{place},"size":1}},"migUUID":"MIG-1"}}]'
+        f'"profile":"1g.5gb","placement":{{"start":{place},"size":1}},'
+        '"migUUID":"MIG-1","gpuInstanceID":0,"computeInstanceID":0}]'
     )
 
 
