@@ -37,7 +37,7 @@ SCHEDULER_ENV = {"GOGC": "400"}
 """As webhooks/kube-scheduler.yaml advises."""
 
 SETTINGS = "holdSeconds: 10\n"
-"""As shipped it is 40, for a reason of its own (test_replicas.py); tests need not wait so long."""
+"""Shorter than shipped: no webhook of these tests takes ten seconds, and many wait for its end."""
 
 SERVER_NAME = "hami-admission.hami-system.svc"
 

@@ -105,7 +105,12 @@ async def test_some_routes_serve_this_machine_only(
 ) -> None:
     """By the address of the connection, whatever a header says of another."""
     asked: list[str | None] = []
-    monkeypatch.setattr(http, "is_local", lambda address: asked.append(address) or near)
+
+    def is_local(address: str | None) -> bool:
+        asked.append(address)
+        return near
+
+    monkeypatch.setattr(http, "is_local", is_local)
 
     async def bind(_: bytes) -> Reply:
         return Reply(b"bound")
