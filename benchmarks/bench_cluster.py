@@ -195,6 +195,7 @@ class Bench:
         """kube-scheduler without us."""
         (config,) = manifests("kube-scheduler.yaml")
         config.pop("extenders")
+        config["leaderElection"] = {"leaderElect": False}
         config["profiles"][0]["schedulerName"] = "alone"
         scheduler = await asyncio.to_thread(self.plane.start_scheduler, config)
         await self.throughput("warm", WARM, limits=THEIRS, schedulerName="alone")
