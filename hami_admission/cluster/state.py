@@ -76,12 +76,16 @@ class Cluster:
         return ledger.Claim(pod.uid, pod.name, amounts, int(now) + self.settings.hold_seconds)
 
     def settlement(self, booking: Booking, now: float) -> ledger.Claim | None:
-        """What its place makes the pod cost, if that is not what the ledger counts already."""
-        pod = booking.pod
-        amounts = charge.of_grants(pod.kinds, booking.placement.grants, self._names)
+        """What its place makes the pod cost, unless it was charged that when it was created.
+
+        kube-scheduler may have seen the pod before us. A price that depends on the card is always
+        settled: the pod may be held at what the smallest card had when it was created.
+        """
+        pod, grants, demand = booking.pod, booking.placement.grants, booking.demand
+        amounts = charge.of_grants(pod.kinds, grants, self._names)
         record = self._pods.get(pod.uid)
-        before = record.amounts if record is not None else Amounts()
-        if record is not None and before == amounts:
+        before = self._price(pod, demand.slots, ()) if record is None else record.amounts
+        if before == amounts and not demand.varies(grants):
             return None
         until = int(now) + self.settings.booking_seconds
         return ledger.Claim(pod.uid, pod.name, amounts, until, before)

@@ -207,6 +207,36 @@ def test_percentages_are_claimed_at_the_smallest_and_settled_at_what_they_got() 
     assert made.settlement(booking, 0) is None
 
 
+def test_a_pod_that_kube_scheduler_saw_before_us_was_charged_when_it_was_created() -> None:
+    made = Cluster(Settings())
+    for name, size in (("a", 40000), ("b", 10000)):
+        made.apply(events.NodeSeen(build.facts(name, 1, memory_mib=size)), 0)
+    booking = booked(made, a_pod(), "a")
+    assert booking is not None
+    assert made.settlement(booking, 0) is None
+    for name, amount in (("a", 20000), ("b", 5000)):
+        half = booked(made, a_pod("v", amounts=build.gpu(1, percent=50)), name)
+        assert half is not None
+        settled = made.settlement(half, 0)
+        assert settled is not None
+        memory = (settled.amounts["nvidia.com/gpumem"], settled.held["nvidia.com/gpumem"])
+        assert memory == (amount, 5000)
+
+
+def test_a_price_that_rose_while_the_pod_waited_is_settled_too() -> None:
+    """It is held at what was known when it was created, and priced anew whenever it is seen."""
+    made = Cluster(Settings())
+    pod = a_pod(amounts=build.gpu(1))
+    assert made.claim(pod, made.admit(pod), 0).amounts["nvidia.com/gpumem"] == 0
+    made.apply(events.NodeSeen(build.facts("a", 1)), 0)
+    made.apply(events.PodSeen(pod), 0)
+    booking = booked(made, pod, "a")
+    assert booking is not None
+    settled = made.settlement(booking, 0)
+    assert settled is not None
+    assert settled.amounts["nvidia.com/gpumem"] == 81920
+
+
 def test_a_deadline_takes_a_bound_pod_to_other_quotas_and_leaves_its_cards() -> None:
     made = cluster("a")
     for name in ("Terminating", "NotTerminating"):
