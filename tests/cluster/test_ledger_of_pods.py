@@ -60,20 +60,26 @@ async def test_a_whole_card_is_settled_at_the_card_that_it_gets(
     await shows(api, namespace, gpu=1, gpumem=16384, gpucores=100)
 
 
-async def test_a_whole_card_of_which_nothing_is_known_waits_until_the_limit_allows_it(
+async def test_whole_cards_of_which_nothing_is_known_wait_until_the_limit_allows_them(
     product: Product, api: Api, namespace: str
 ) -> None:
+    """They are sure to take no memory that is known; what they take is settled one by one."""
     await api.add_node("without-cards")
     await known(product, api, namespace, gpu=3, gpumem=50_000)
-    await create(api, gpu_pod(namespace, "waits", count=1))
-    await shows(api, namespace, gpu=1, gpumem=0)
+    for name in ("one", "other"):
+        await create(api, gpu_pod(namespace, name, count=1))
+    await shows(api, namespace, gpu=2, gpumem=0)
     await a_node(api)
     await wait(lambda: said(api, namespace, "ResourceQuotaNotFit"), "the reason is told")
-    assert await used(api, namespace) == {"gpu": 1, "gpumem": 0}
-    await hard(api, namespace, gpumem=WHOLE)
-    await bound(api, namespace, "waits")
-    await shows(api, namespace, gpu=1, gpumem=WHOLE)
-    await gone(api, namespace, "waits")
+    assert await used(api, namespace) == {"gpu": 2, "gpumem": 0}
+    await hard(api, namespace, gpumem=WHOLE + 1000)
+    await shows(api, namespace, gpu=2, gpumem=WHOLE)
+    await running(api, gpu_pod(namespace, "small", memory=1000))
+    pods = await api.list(KINDS["Pod"].path(namespace))
+    assert sum("nodeName" in pod["spec"] for pod in pods) == 2
+    assert await used(api, namespace) == {"gpu": 3, "gpumem": WHOLE + 1000}
+    for name in ("one", "other", "small"):
+        await gone(api, namespace, name)
     await shows(api, namespace, gpu=0, gpumem=0)
 
 
