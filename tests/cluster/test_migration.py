@@ -13,6 +13,7 @@ from tests import build
 from tests.cluster.api import Api, ApiFailure, wait
 from tests.cluster.kinds import KINDS
 from tests.cluster.product import MANIFESTS, a_quota, manifests, node_annotations
+from tests.cluster.test_hostile_users import debug
 from tests.cluster.test_placement import placed
 from tests.cluster.test_quota import create, gpu_pod, shows
 from tests.cluster.test_waiting import told
@@ -66,6 +67,9 @@ def running(name: str, node: str, allocated: str, *containers: Json, **fields: A
     return document
 
 
+ALL = {"name": "NVIDIA_VISIBLE_DEVICES", "value": "all"}
+"""What HAMi lets a pod say, and we do not; of one that runs it stays."""
+
 PODS = (
     # 2.7 wrote entries for app containers only.
     running(
@@ -81,7 +85,7 @@ PODS = (
         "of-2.10",
         "new",
         "GPU-new-0,NVIDIA,5000,10:;GPU-new-0,NVIDIA,70000,20:;",
-        build.container("a", build.gpu(1, memory=70000, cores=20)),
+        build.container("a", build.gpu(1, memory=70000, cores=20), env=[ALL]),
         init=(build.container("i", build.gpu(1, memory=5000, cores=10)),),
         notes={"hami.io/bind-phase": "allocating"},
     ),
@@ -165,6 +169,9 @@ async def test_old_pods_can_be_changed_and_their_quota_comes_back(
         for pod in PODS:
             name = pod["metadata"]["name"]
             await alice.patch(f"{path}/{name}", {"metadata": {"labels": {"of": "alice"}}})
+            with pytest.raises(ApiFailure, match="names cards that the pod was not given"):
+                await debug(api, f"{path}/{name}", env=[ALL])
+            await debug(api, f"{path}/{name}")
             with pytest.raises(ApiFailure, match="written by the scheduler only"):
                 notes = {"hami.io/vgpu-devices-allocated": ";"}
                 await alice.patch(f"{path}/{name}", {"metadata": {"annotations": notes}})
