@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 
+pytestmark = pytest.mark.timeout(300)
+"""They take half a minute each; on a machine that does much else, several times that."""
+
 IN_FLIGHT = 10
 """Reviews that a process can have at fifty creations a second: two for each, for milliseconds."""
 
