@@ -12,6 +12,7 @@ from tests import build
 from tests.cluster.api import ApiFailure
 from tests.cluster.kinds import KINDS
 from tests.cluster.product import a_quota, charged, node_annotations
+from tests.cluster.test_quota import shows
 
 if TYPE_CHECKING:
     from random import Random
@@ -58,10 +59,11 @@ class Driver:
         self.over = False
 
     async def start(self) -> None:
-        """Nodes and a quota."""
+        """Nodes, and a quota that somebody counts."""
         for number in range(NODES):
             await self._node(number)
         await self._api.apply(a_quota(self._namespace, gpu=40, gpumem=800_000, gpucores=2000))
+        await shows(self._api, self._namespace, gpu=0, gpumem=0, gpucores=0)
 
     async def run(self) -> None:
         """Until ``over`` is set."""
