@@ -55,7 +55,7 @@ def of(pod: Pod, vendors: table.Vendors, before: Record | None, price: Price) ->
     if before is not None and before.bound:
         return _within(before, pod.terminating_scope)
     requests = table.requests(table.read(vendors, pod))
-    grants = granted(pod, vendors) if pod.node_name else ()
+    grants = granted(pod, vendors, requests) if pod.node_name else ()
     if not any(requests) and not any(grants):
         return None
     kept = _slim(pod) if pod.node_name else pod
@@ -63,21 +63,16 @@ def of(pod: Pod, vendors: table.Vendors, before: Record | None, price: Price) ->
     return Record(kept, requests, grants, held, price(pod, requests, grants))
 
 
-def granted(pod: Pod, vendors: table.Vendors) -> PodGrants:
-    """What the annotations say the pod holds, over all families; nothing where they are damaged.
-
-    Where they have fewer entries than the pod has containers, the last containers are meant: HAMi
-    before 2.9 left out init containers, 2.10 the empty entries before a card (facts/scheduling.md
-    9.1, 5.2). So what apps hold is counted as theirs, which is what lasts.
-    """
+def granted(pod: Pod, vendors: table.Vendors, requests: PodRequests) -> PodGrants:
+    """What the annotations say the pod holds, over all families; nothing where they are damaged."""
     slots: list[tuple[grants_of.Grant, ...]] = [()] * len(pod.containers)
     for vendor in vendors:
         try:
             decoded = vendor.recall(pod.annotations)
         except Malformed:
             continue
-        first = max(len(slots) - len(decoded), 0)
-        for slot, grants in enumerate(decoded[: len(slots)], first):
+        asks = [any(each.vendor == vendor.word for each in slot) for slot in requests]
+        for slot, grants in enumerate(grants_of.seated(pod.kinds, asks, decoded)):
             slots[slot] += grants
     return tuple(slots) if any(slots) else ()
 

@@ -73,6 +73,31 @@ def on_cards(kinds: Sequence[Kind], grants: PodGrants) -> Amounts[CardKey]:
     return peak(kinds, [of_slot(each) for each in grants])
 
 
+def seated(kinds: Sequence[Kind], asks: Sequence[bool], grants: PodGrants) -> PodGrants:
+    """One entry per container, from grants that were written without some of the empty ones.
+
+    HAMi 2.7 writes no entries for init containers; 2.10 writes none for containers without cards
+    that stand before one with cards (facts/scheduling.md 20.1). What is left belongs to those that
+    ask, in their order. Where that does not come out even, nobody knows who holds what: then all
+    is held at the same time, which is never too little.
+    """
+    if len(grants) == len(kinds):
+        return grants
+    if not any(grants) or not kinds:
+        return ()
+    found: list[SlotGrants] = [()] * len(kinds)
+    given = [slot for slot in grants if slot]
+    asking = [index for index, asked in enumerate(asks) if asked]
+    apps = [index for index in asking if kinds[index] is Kind.APP]
+    for owners in (asking, apps):
+        if len(owners) == len(given):
+            for index, slot in zip(owners, given, strict=True):
+                found[index] = slot
+            return tuple(found)
+    found[-1] = tuple(grant for slot in given for grant in slot)
+    return tuple(found)
+
+
 def lasting(kinds: Sequence[Kind], grants: PodGrants) -> tuple[Sequence[Kind], PodGrants]:
     """Kinds and grants in which the instances of init containers last as long as sidecars do."""
     if not any(grant.profile for slot in grants for grant in slot):

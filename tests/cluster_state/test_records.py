@@ -26,10 +26,16 @@ HELD: dict[str, tuple[tuple[build.Json, ...], tuple[build.Json, ...], str, tuple
         (SHARE,),
         (NONE, SHARE, SHARE),
         f"{HALF};{HALF};{HALF};",
-        (90000, 90),
+        (60000, 60),
     ),
     "an instance, as before 2.10": ((), (SHARE,), "GPU-a[0-1],NVIDIA,10000,0:;", (10000, 0)),
-    "entries of containers that there are not": ((), (SHARE,), f"{HALF};{HALF};", (30000, 30)),
+    "an empty entry lost between an init container's card and an app's": (
+        (SHARE,),
+        (NONE, SHARE),
+        f"{HALF};{HALF};",
+        (30000, 30),
+    ),
+    "more entries than containers": ((), (SHARE,), f"{HALF};{HALF};", (60000, 60)),
     "damaged": ((), (SHARE,), "GPU-a,NVIDIA;", (0, 0)),
 }
 

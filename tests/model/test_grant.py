@@ -5,7 +5,16 @@ from __future__ import annotations
 import pytest
 
 from hami_admission.model.amounts import Amounts
-from hami_admission.model.grant import CORES, MEMORY, SLOTS, Grant, PodGrants, on_cards, peak
+from hami_admission.model.grant import (
+    CORES,
+    MEMORY,
+    SLOTS,
+    Grant,
+    PodGrants,
+    on_cards,
+    peak,
+    seated,
+)
 from hami_admission.model.pod import Kind
 
 INIT, SIDECAR, APP = Kind.INIT, Kind.SIDECAR, Kind.APP
@@ -83,3 +92,37 @@ CARDS: dict[str, tuple[tuple[Kind, ...], PodGrants, dict[tuple[str, str], int]]]
 def test_on_cards(sentence: str) -> None:
     kinds, grants, expected = CARDS[sentence]
     assert on_cards(kinds, grants) == Amounts(expected)
+
+
+A, B = (_on("a", 1),), (_on("b", 2),)
+
+SEATED: dict[str, tuple[tuple[Kind, ...], tuple[bool, ...], PodGrants, PodGrants]] = {
+    "every container has its entry: nothing is moved": (
+        (INIT, APP), (True, True), (A, ()), (A, ()),
+    ),
+    "HAMi 2.10: the empty entries before the first card are missing": (
+        (INIT, APP, APP), (False, False, True), (A,), ((), (), A),
+    ),
+    "HAMi 2.10: the empty entry of the init container is missing": (
+        (INIT, APP, APP), (False, True, True), (A, B), ((), A, B),
+    ),
+    "HAMi 2.7: entries of app containers only": (
+        (INIT, APP, APP), (False, False, True), ((), A), ((), (), A),
+    ),
+    "HAMi 2.7: an init container that asks was given nothing": (
+        (INIT, APP), (True, True), (A,), ((), A),
+    ),
+    "more entries than containers": ((APP,), (True,), (A, ()), (A,)),
+    "more cards than containers that ask: held all at once": (
+        (INIT, APP, APP), (True, False, False), (A, B), ((), (), A + B),
+    ),
+    "nobody asks": ((APP, APP), (), (A,), ((), A)),
+    "no grants": ((INIT, APP), (False, True), (), ()),
+    "no containers": ((), (), (A,), ()),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("sentence", SEATED)
+def test_entries_find_their_containers(sentence: str) -> None:
+    kinds, asks, grants, expected = SEATED[sentence]
+    assert seated(kinds, asks, grants) == expected
