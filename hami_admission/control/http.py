@@ -66,6 +66,11 @@ Routes = dict[tuple[str, str], Route]
 HANDSHAKE_SECONDS, HEADER_SECONDS, BODY_SECONDS = 5.0, 5.0, 2.5
 """For a client to finish its handshake, its first request's headers, and a body."""
 
+IDLE_SECONDS = 120.0
+"""Before a connection on which nothing is asked is closed. Longer than the 90 s after which the API
+server and kube-scheduler close it themselves (IdleConnTimeout of Go's DefaultTransport): who closes
+first may do so just when something is asked, and a review is not sent twice."""
+
 MOST_CONNECTIONS = 2048
 """At a time; an API server has one for each review in flight."""
 
@@ -99,7 +104,7 @@ class Server:
     def __init__(self, routes: Routes, meter: Meter = unmeasured, *, grace: float = 5.0) -> None:
         self._routes = routes
         self._meter = meter
-        self._server = web.Server(self._answer, access_log=None, keepalive_timeout=75)
+        self._server = web.Server(self._answer, access_log=None, keepalive_timeout=IDLE_SECONDS)
         self._runner = web.ServerRunner(self._server, shutdown_timeout=grace)
         self._methods = {path: method for method, path in routes}
         self._listening: asyncio.Server | None = None

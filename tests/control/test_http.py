@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 from unittest.mock import Mock
 
@@ -135,3 +136,23 @@ def test_the_routes_of_kube_scheduler_are_of_this_machine() -> None:
     assert {path for path, local in found.items() if local} == {
         "/filter", "/prioritize", "/bind", "/snapshot",
     }  # fmt: skip
+
+
+CLIENTS_CLOSE_AFTER = 90
+"""Seconds: IdleConnTimeout of Go's http.DefaultTransport."""
+
+
+async def test_idle_connections_are_left_to_the_client_to_close(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert http.IDLE_SECONDS > CLIENTS_CLOSE_AFTER
+    monkeypatch.setattr(http, "IDLE_SECONDS", 0.1)
+    server = Server({("POST", "/echo"): Route(echo, 100)})
+    port = await server.start("127.0.0.1", 0, None)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx")
+    async with asyncio.timeout(20):
+        answer = await reader.read()  # until the server closes it
+    assert answer.startswith(b"HTTP/1.1 200")
+    writer.close()
+    await server.stop()
