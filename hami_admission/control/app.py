@@ -135,8 +135,8 @@ class _Control:
         registry = CollectorRegistry()
         meters = Meters(registry)
         expired = meters.expired.inc
-        self.excess = Excess(self.cluster, leads, self.recorder.tell)
         self.upkeep = Upkeep(self.cluster, self.charging, client, clock, leads, expired)
+        self.upkeep.on_round = Excess(self.cluster, self.recorder.tell).look
         self.server = Server(self._routes(client), meters.request, grace=DRAIN_SECONDS)
         scrape = Scrape(
             self.cluster, registry, partial(_counts, self.recorder, self.waker, self.surprises)
@@ -153,7 +153,7 @@ class _Control:
         for lasting in (
             *(self.feed.nodes(), self.feed.quotas(), self.feed.pods()),
             *(self.tls.run(), self.upkeep.run(), self.election.run()),
-            *(self.recorder.run(), self.waker.run(), self.excess.run()),
+            *(self.recorder.run(), self.waker.run()),
             self._until_stopped(),
         ):
             tasks.create_task(lasting)

@@ -27,7 +27,6 @@ SETTLE_SECONDS, POST_SECONDS = 5.0, 4.0
 AGAIN_SECONDS = 0.2
 """Before the Binding is asked for again."""
 
-
 MOST_AT_ONCE, LONGEST_TURN_SECONDS = 8, 2.0
 """Bindings in flight, and how long one more waits at most. kube-scheduler hands over as many as it
 has placed, dozens after a change of its leader; all at once they keep an API server so busy that
@@ -97,9 +96,8 @@ class Binder:
         booking = self._cluster.bookings.get(asked.pod_uid)
         pod = booking.pod if booking is not None else self._cluster.pod(asked.pod_uid)
         if pod is None:
-            path = paths.pod(asked.pod_namespace, asked.pod_name)
             try:
-                pod = pods.decode(await self._api.request("GET", path))
+                pod = await self._as_it_is(asked)
             except (errors.ApiError, Malformed) as error:
                 raise BindFailed(f"pod cannot be read: {error}") from error
         if pod.uid != asked.pod_uid:
@@ -137,7 +135,7 @@ class Binder:
         try:
             async with asyncio.timeout(POST_SECONDS), self._turn():
                 await self._until_bound(asked, body, attempt)
-        except (errors.ApiError, TimeoutError) as error:
+        except (errors.ApiError, Malformed, TimeoutError) as error:
             if attempt.maybe_done:
                 # The booking stays, until it expires or the pod is seen.
                 raise BindFailed(f"no answer to the binding: {attempt.failure}") from error
@@ -165,10 +163,14 @@ class Binder:
         """Was a binding made by an attempt that got no answer, or an error?"""
         if not attempt.repeated:
             return False
-        body = await self._api.request("GET", paths.pod(asked.pod_namespace, asked.pod_name))
-        pod = pods.decode(body)
+        pod = await self._as_it_is(asked)
         attempt.maybe_done = (pod.uid, pod.node_name) == (asked.pod_uid, asked.node)
         return attempt.maybe_done
+
+    async def _as_it_is(self, asked: Binding) -> Pod:
+        """Raises ApiError and Malformed."""
+        path = paths.pod(asked.pod_namespace, asked.pod_name)
+        return pods.decode(await self._api.request("GET", path))
 
     @asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:

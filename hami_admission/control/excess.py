@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from typing import TYPE_CHECKING
 
@@ -16,28 +15,16 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-EVERY_SECONDS = 1.0
-
 MOST_NAMES = 8
 
 
 class Excess:
-    """Tells of each card once, and again when it has become more or less; the leader does."""
+    """Tells of each card once, and again when it has become more or less."""
 
-    def __init__(
-        self, cluster: Cluster, leads: Callable[[], bool], tell: Callable[[Notice], None]
-    ) -> None:
+    def __init__(self, cluster: Cluster, tell: Callable[[Notice], None]) -> None:
         self._cluster = cluster
-        self._leads = leads
         self._tell = tell
         self._told: dict[tuple[str, str], str] = {}
-
-    async def run(self) -> None:
-        """For ever, a look each second."""
-        while True:
-            await asyncio.sleep(EVERY_SECONDS)
-            if not self._cluster.missing() and self._leads():
-                self.look()
 
     def look(self) -> None:
         """One look."""

@@ -78,7 +78,6 @@ MOST_BYTES = 48 << 20
 """Of bodies that are being read or answered; who comes when there is no room is told to come later,
 before anything is read."""
 
-
 CROWD_BYTES = 8 << 20
 """Of bodies at a time, which leave so much free memory behind that it is worth giving back."""
 

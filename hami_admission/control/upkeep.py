@@ -30,8 +30,15 @@ MOST_MISSED = 10_000
 """Pods whose first look is remembered."""
 
 
+def _nothing() -> None:
+    """Until somebody wants to know."""
+
+
 class Upkeep:
-    """Runs beside the watches; ``expired`` is told of each booking that ran out."""
+    """Runs beside the watches; ``expired`` is told of each booking that ran out.
+
+    ``on_round`` is called in each round of a replica that leads and has seen all.
+    """
 
     def __init__(
         self,
@@ -48,6 +55,7 @@ class Upkeep:
         self._clock = clock
         self._leads = leads
         self._expired = expired
+        self.on_round: Callable[[], None] = _nothing
         self._missed: dict[str, float] = {}
         self._rounds = 0
 
@@ -68,6 +76,7 @@ class Upkeep:
             log.warning("booking expired", extra={"pod": booking.pod.key, "node": booking.node})
         if self._cluster.missing() or not self._leads():
             return
+        self.on_round()
         for namespace in sorted(self._cluster.quotas.namespaces()):
             await self._holds(namespace, now)
         self._rounds += 1

@@ -9,15 +9,20 @@ from typing import TYPE_CHECKING
 import pytest
 import pytest_asyncio
 
-from tests.cluster.api import Api, wait
+from tests import build
+from tests.cluster.api import Api, ApiFailure, wait
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.kinds import KINDS
-from tests.cluster.product import Product
+from tests.cluster.product import Product, manifests
 from tests.cluster.replicas import Replicas
 from tests.cluster.test_rights import WHOLE
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+
+    Switch = Callable[[], Awaitable[Product]]
+
+APART = ("mutating.yaml", "validating.yaml", "policy.yaml")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -69,6 +74,48 @@ async def replicas(product: Product, api: Api) -> AsyncIterator[Replicas]:
         yield made
     finally:
         await made.stop()
+
+
+async def not_rewritten(api: Api, namespace: str) -> bool:
+    """May a pod as HAMi makes it be created?"""
+    pod = build.pod_json(
+        build.container(limits=build.gpu(1)),
+        name="try",
+        namespace=namespace,
+        annotations={"hami.io/vgpu-node": "n"},
+        schedulerName="hami-scheduler",
+    )
+    try:
+        await api.create(KINDS["Pod"].path(namespace), pod, dryRun="All")
+    except ApiFailure:
+        return False
+    return True
+
+
+@pytest_asyncio.fixture
+async def switch(installed: Product, api: Api, namespace: str) -> AsyncIterator[Switch]:
+    """A cluster without anything of ours; called, it installs and starts the product."""
+    await installed.ensure(api)
+    installed.stop(quickly=True)
+    configurations = [each for name in APART for each in manifests(name)]
+    for each in configurations:
+        await api.delete(KINDS[each["kind"]].path(name=each["metadata"]["name"]))
+    await wait(lambda: not_rewritten(api, namespace), "nothing of ours in the way")
+
+    async def to_ours() -> Product:
+        await api.apply(*configurations)
+        await installed.ensure(api)
+
+        async def guarded() -> bool:
+            return not await not_rewritten(api, namespace)
+
+        await wait(guarded, "the policies hold")
+        return installed
+
+    yield to_ours
+    if await not_rewritten(api, namespace):
+        await to_ours()
+    await api.delete(KINDS["Node"].path())
 
 
 @pytest_asyncio.fixture

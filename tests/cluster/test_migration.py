@@ -10,22 +10,20 @@ import pytest_asyncio
 
 from hami_admission.wire import keys
 from tests import build
+from tests.cluster import hami
 from tests.cluster.api import Api, ApiFailure, wait
 from tests.cluster.kinds import KINDS
-from tests.cluster.product import MANIFESTS, a_quota, manifests, node_annotations
+from tests.cluster.product import a_quota, node_annotations
 from tests.cluster.test_hostile_users import debug
 from tests.cluster.test_placement import placed
 from tests.cluster.test_quota import create, gpu_pod, shows
 from tests.cluster.test_waiting import told
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
+    from tests.cluster.conftest import Switch
     from tests.cluster.product import Product
 
 Json = dict[str, Any]
-GUARDS = ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration",
-          "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")  # fmt: skip
 
 HALF = build.gpu(1, memory=40000, cores=30)
 NODES: dict[str, dict[str, str]] = {
@@ -44,56 +42,33 @@ NODES: dict[str, dict[str, str]] = {
 }
 
 
-def running(name: str, node: str, allocated: str, *containers: Json, **fields: Any) -> Json:
-    """A pod that HAMi has bound."""
-    notes = {
-        "hami.io/vgpu-node": node,
-        "hami.io/vgpu-time": "1787293239",
-        "hami.io/vgpu-devices-to-allocate": ";",
-        "hami.io/vgpu-devices-allocated": allocated,
-        "hami.io/bind-time": "1787293239",
-        "hami.io/bind-phase": "success",
-    }
-    document = build.pod_json(
-        *containers,
-        name=name,
-        nodeName=node,
-        schedulerName="hami-scheduler",
-        annotations=notes | fields.pop("notes", {}),
-        labels={"hami.io/vgpu-node": node},
-        **fields,
-    )
-    document["spec"]["automountServiceAccountToken"] = False
-    return document
-
-
 ALL = {"name": "NVIDIA_VISIBLE_DEVICES", "value": "all"}
 """What HAMi lets a pod say, and we do not; of one that runs it stays."""
 
 PODS = (
     # 2.7 wrote entries for app containers only.
-    running(
+    hami.pod(
         "of-2.7",
-        "old",
-        "GPU-old-0,NVIDIA,40000,30:;GPU-old-0,NVIDIA,40000,30:;",
         build.container("a", HALF),
         build.container("b", HALF),
         init=(build.container("i", {"cpu": "1"}),),
+        node="old",
+        allocated="GPU-old-0,NVIDIA,40000,30:;GPU-old-0,NVIDIA,40000,30:;",
     ),
     # 2.10 has entries for init containers, and counts the peak.
-    running(
+    hami.pod(
         "of-2.10",
-        "new",
-        "GPU-new-0,NVIDIA,5000,10:;GPU-new-0,NVIDIA,70000,20:;",
         build.container("a", build.gpu(1, memory=70000, cores=20), env=[ALL]),
         init=(build.container("i", build.gpu(1, memory=5000, cores=10)),),
-        notes={"hami.io/bind-phase": "allocating"},
+        node="new",
+        allocated="GPU-new-0,NVIDIA,5000,10:;GPU-new-0,NVIDIA,70000,20:;",
+        phase="allocating",
     ),
-    running(
+    hami.pod(
         "of-ours",
-        "ours",
-        "GPU-ours-0,NVIDIA,20000,0:;",
         build.container("a", build.gpu(1, memory=20000)),
+        node="ours",
+        allocated="GPU-ours-0,NVIDIA,20000,0:;",
         notes={"hami.io/env-0.nvidia-visible-devices": "GPU-ours-0"},
     ),
 )
@@ -101,39 +76,19 @@ TAKEN = {"gpu": 4, "gpumem": 170_000, "gpucores": 80}
 
 
 @pytest_asyncio.fixture
-async def migrated(product: Product, api: Api, namespace: str) -> AsyncIterator[str]:
+async def migrated(switch: Switch, api: Api, namespace: str) -> str:
     """The namespace of pods that run since before we came; what guards a cluster came later."""
-    product.stop()
-    guards = [each for name in MANIFESTS for each in manifests(name) if each["kind"] in GUARDS]
-    for each in guards:
-        await api.delete(KINDS[each["kind"]].path(name=each["metadata"]["name"]))
-    try:
-        for name, notes in NODES.items():
-            await api.add_node(name, annotations=notes, extra={"nvidia.com/gpu": "10"})
-        quota = a_quota(namespace, gpu=6, gpumem=175_000, gpucores=200)
-        # As our version before wrote it: a hold without a stamp, of a pod that was never made.
-        holds = '{"gone":{"pod":"gone","until":1787293300,"amounts":{"nvidia.com/gpu":1}}}'
-        quota["metadata"]["annotations"] = {keys.QUOTA_HOLDS: holds}
-        await api.apply(quota)
-        for pod in PODS:
-            await _made(api, namespace, pod)
-    finally:
-        await api.apply(*guards)
-    await product.ensure(api)
-    yield namespace
-
-
-async def _made(api: Api, namespace: str, pod: Json) -> None:
-    """Created as soon as nothing guards the cluster any more, and started."""
-    path = KINDS["Pod"].path(namespace)
-    document = {**pod, "metadata": {**pod["metadata"], "namespace": namespace}}
-
-    async def attempt() -> bool:
-        return bool(await api.create(path, document))
-
-    await wait(attempt, "nothing guards")
-    status = {"status": {"phase": "Running"}}
-    await api.patch(f"{path}/{pod['metadata']['name']}/status", status)
+    for name, notes in NODES.items():
+        await api.add_node(name, annotations=notes, extra={"nvidia.com/gpu": "10"})
+    quota = a_quota(namespace, gpu=6, gpumem=175_000, gpucores=200)
+    # As our version before wrote it: a hold without a stamp, of a pod that was never made.
+    holds = '{"gone":{"pod":"gone","until":1787293300,"amounts":{"nvidia.com/gpu":1}}}'
+    quota["metadata"]["annotations"] = {keys.QUOTA_HOLDS: holds}
+    await api.apply(quota)
+    for pod in PODS:
+        await hami.create(api, namespace, pod, "Running")
+    await switch()
+    return namespace
 
 
 async def test_what_runs_is_counted_and_goes_on(migrated: str, api: Api) -> None:
@@ -160,11 +115,11 @@ async def test_what_runs_is_counted_and_goes_on(migrated: str, api: Api) -> None
 
 
 async def test_old_pods_can_be_changed_and_their_quota_comes_back(
-    migrated: str, product: Product, api: Api
+    migrated: str, installed: Product, api: Api
 ) -> None:
     await shows(api, migrated, **TAKEN)
     path = KINDS["Pod"].path(migrated)
-    plane = product.plane
+    plane = installed.plane
     async with Api(plane.url, plane.ca_file, plane.token("user")) as alice:
         for pod in PODS:
             name = pod["metadata"]["name"]

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import pytest_asyncio
 
 from hami_admission.wire import keys
 from tests import build
@@ -15,58 +13,15 @@ from tests.cluster import hami
 from tests.cluster.api import Api, ApiFailure, wait
 from tests.cluster.hami import share
 from tests.cluster.kinds import KINDS
-from tests.cluster.product import a_quota, manifests
+from tests.cluster.product import a_quota
 from tests.cluster.test_placement import placed
 from tests.cluster.test_quota import create, gpu_pod, shows
 from tests.cluster.test_waiting import told
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    from tests.cluster.product import Product
+    from tests.cluster.conftest import Switch
 
 Json = dict[str, Any]
-Switch = Callable[[], Awaitable["Product"]]
-
-APART = ("mutating.yaml", "validating.yaml", "policy.yaml")
-
-
-async def not_rewritten(api: Api, namespace: str) -> bool:
-    """May a pod as HAMi makes it be created?"""
-    pod = gpu_pod(namespace, "try", count=1)
-    pod["spec"]["schedulerName"] = "hami-scheduler"
-    pod["metadata"]["annotations"] = {"hami.io/vgpu-node": "n"}
-    try:
-        await create(api, pod, dryRun="All")
-    except ApiFailure:
-        return False
-    return True
-
-
-@pytest_asyncio.fixture
-async def switch(installed: Product, api: Api, namespace: str) -> AsyncIterator[Switch]:
-    """A cluster without anything of ours; called, it installs and starts the product."""
-    await installed.ensure(api)
-    installed.stop(quickly=True)
-    configurations = [each for name in APART for each in manifests(name)]
-    for each in configurations:
-        await api.delete(KINDS[each["kind"]].path(name=each["metadata"]["name"]))
-    await wait(lambda: not_rewritten(api, namespace), "nothing of ours in the way")
-
-    async def to_ours() -> Product:
-        await api.apply(*configurations)
-        await installed.ensure(api)
-
-        async def guarded() -> bool:
-            return not await not_rewritten(api, namespace)
-
-        await wait(guarded, "the policies hold")
-        return installed
-
-    yield to_ours
-    if await not_rewritten(api, namespace):
-        await to_ours()
-    await api.delete(KINDS["Node"].path())
 
 
 def left_by_hami(node: str, *, init: bool) -> dict[str, tuple[Json, str | None]]:

@@ -459,3 +459,15 @@ async def test_upkeep_finds_what_nothing_has_told(tasks: asyncio.TaskGroup) -> N
         await rig.upkeep.round()
     await rig.until(gpumem=1000)
     assert len(rig.told) == 1
+
+
+async def test_only_the_leaders_rounds_look_further(tasks: asyncio.TaskGroup) -> None:
+    rig = Rig(Memory(build.quota_json(gpumem=9000)), tasks)
+    looks: list[int] = []
+    rig.upkeep.on_round = lambda: looks.append(1)
+    rig.leads = False
+    await rig.upkeep.round()
+    assert looks == []
+    rig.leads = True
+    await rig.upkeep.round()
+    assert looks == [1]

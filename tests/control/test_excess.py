@@ -25,7 +25,7 @@ def holds(name: str, memory: int) -> events.PodSeen:
 def test_told_once_and_again_when_it_changes() -> None:
     cluster = Cluster(Settings())
     told: list[Notice] = []
-    excess = Excess(cluster, lambda: True, told.append)
+    excess = Excess(cluster, told.append)
     cluster.apply(events.NodeSeen(build.facts("n", 1)), 0)
     for name in ("a", "b"):
         excess.look()

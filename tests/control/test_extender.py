@@ -205,6 +205,10 @@ AGAIN: dict[str, tuple[tuple[bytes | errors.ApiError, ...], str]] = {
         (errors.Unreachable(0, "cut"), errors.Conflict(409, "bound"), errors.of(403, "no")),
         "no answer to the binding: 409: bound",
     ),
+    "no answer, and then no pod that can be read": (
+        (errors.Unreachable(0, "cut"), errors.Conflict(409, "bound"), b"[]"),
+        "no answer to the binding: 409: bound",
+    ),
 }
 
 
