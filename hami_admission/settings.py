@@ -83,6 +83,10 @@ class Settings(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     node_scheduler_policy: Policy = "binpack"
     gpu_scheduler_policy: CardPolicy = "spread"
     exempt_namespaces: tuple[str, ...] = ("kube-system", "hami-system")
+    preemption: bool = True
+    """Evict pods of lower priority where one of higher priority finds no card, as kube-scheduler
+    does it for what it counts itself. PodDisruptionBudgets are kept; ``preemptionPolicy: Never``
+    holds."""
     hold_seconds: int = 15
     """How long a charge waits for its pod to be seen, before it is looked for, twice. Longer than
     the slowest webhook of the cluster may take (10 seconds unless it says otherwise, 30 at most):

@@ -14,14 +14,14 @@ from hami_admission.quota import ledger
 from hami_admission.vendors import table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from hami_admission.cluster.state import Cluster
     from hami_admission.model.card import Card
     from hami_admission.model.pod import Pod
     from hami_admission.model.request import Request
     from hami_admission.placement.pod import Demand
-    from hami_admission.placement.usage import NodeUsage
+    from hami_admission.placement.usage import Cards, NodeUsage
 
 
 class Unknown(LookupError):
@@ -118,7 +118,16 @@ def explain(cluster: Cluster, key: str) -> Explanation:
         list(_quotas(cluster, pod)),
         nodes,
         [] if fits else least(cluster, pod, demand),
+        list(_kept(cluster, pod)),
     )
+
+
+def _kept(cluster: Cluster, pod: Pod) -> Iterator[str]:
+    for each in cluster.nominations:
+        if each.pod.uid == pod.uid:
+            yield f"cards of node {each.node} are kept for it until who has lower priority has left"
+        elif each.pod.priority >= pod.priority:
+            yield f"cards of node {each.node} are kept for {each.pod.key}, which goes first"
 
 
 def _find(cluster: Cluster, key: str) -> tuple[Pod, Demand | None]:
@@ -172,16 +181,17 @@ def _quotas(cluster: Cluster, pod: Pod) -> Iterator[QuotaView]:
 
 def _node(cluster: Cluster, name: str, usage: NodeUsage, pod: Pod, demand: Demand) -> NodeView:
     allows = cluster.allows(pod, demand)
-    found = pods.on_node(demand, usage.cards, cluster.vendors, allows)
+    cards = cluster.nominations.beside(pod, name, usage.cards)
+    found = pods.on_node(demand, cards, cluster.vendors, allows)
     reason = str(found) if isinstance(found, Unfit) else ""
-    return NodeView(name, reason, list(_cards(cluster, usage, demand)))
+    return NodeView(name, reason, list(_views(cluster, cards, demand)))
 
 
-def _cards(cluster: Cluster, usage: NodeUsage, demand: Demand) -> Iterator[CardView]:
+def _views(cluster: Cluster, cards: Mapping[str, Cards], demand: Demand) -> Iterator[CardView]:
     for slot, requests in enumerate(demand.slots):
         for request in requests:
             vendor = table.by_word(cluster.vendors, request.vendor)
-            own = usage.cards.get(request.vendor, ())
+            own = cards.get(request.vendor, ())
             for card, reason in fit.each_card(vendor, own, request, demand.wishes):
                 yield _card(slot, card, "" if reason is None else str(reason))
 

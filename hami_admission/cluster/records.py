@@ -48,12 +48,12 @@ def of(pod: Pod, vendors: table.Vendors, before: Record | None, price: Price) ->
     """The record of a pod, or None when it counts for nothing (ended, or asks for nothing).
 
     What a bound pod was found to hold stays what it holds: its annotations are not read again. But
-    it may be given a deadline, and then other quotas count it.
+    it may be given a deadline, and then other quotas count it, or be told to go.
     """
     if pod.ended:
         return None
     if before is not None and before.bound:
-        return _within(before, pod.terminating_scope)
+        return _again(before, pod)
     requests = table.requests(table.read(vendors, pod))
     grants = granted(pod, vendors, requests) if pod.node_name else ()
     if not any(requests) and not any(grants):
@@ -81,9 +81,12 @@ def _slim(pod: Pod) -> Pod:
     return msgspec.structs.replace(pod, containers=(), annotations={}, labels={})
 
 
-def _within(record: Record, terminating: bool) -> Record:
-    """The record itself, unless its pod has changed its scope."""
-    if record.pod.terminating_scope == terminating:
+def _again(record: Record, pod: Pod) -> Record:
+    """The record itself, unless its pod has changed its scope or was told to go."""
+    before = record.pod
+    if (before.terminating_scope, before.leaving) == (pod.terminating_scope, pod.leaving):
         return record
-    moved = msgspec.structs.replace(record.pod, terminating_scope=terminating)
-    return msgspec.structs.replace(record, pod=moved)
+    changed = msgspec.structs.replace(
+        before, terminating_scope=pod.terminating_scope, leaving=pod.leaving
+    )
+    return msgspec.structs.replace(record, pod=changed)

@@ -56,6 +56,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     quotas: Sequence[Quota]
     bookings: Sequence[Booking]
     waiting: Sequence[Waiting]
+    nominations: Sequence[Booking] = ()
 
 
 class _Node(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -78,6 +79,7 @@ class _File(msgspec.Struct, frozen=True):
     quotas: list[Quota] = []
     bookings: list[Booking] = []
     waiting: list[Waiting] = []
+    nominations: list[Booking] = []
 
 
 def take(cluster: Cluster, now: float) -> Snapshot:
@@ -92,6 +94,7 @@ def take(cluster: Cluster, now: float) -> Snapshot:
         tuple(quota for name in cluster.quotas.namespaces() for quota in cluster.quotas.of(name)),
         tuple(cluster.bookings),
         tuple(Waiting(uid, refused) for uid, refused in cluster.waiting),
+        tuple(cluster.nominations),
     )
 
 
@@ -105,6 +108,8 @@ def restore(snapshot: Snapshot) -> Cluster:
         cluster.bookings.book(each.pod, each.demand, each.node, each.placement, each.until)
     for waiting in snapshot.waiting:
         cluster.waiting.refuse(waiting.uid, waiting.refused)
+    for each in snapshot.nominations:
+        cluster.nominations.keep(each)
     return cluster
 
 
@@ -127,6 +132,7 @@ def encode(snapshot: Snapshot, vendors: Vendors) -> bytes:
         _listed(b"quotas", snapshot.quotas, lambda quota: quota),
         _listed(b"bookings", snapshot.bookings, bare),
         _listed(b"waiting", snapshot.waiting, lambda waiting: waiting),
+        _listed(b"nominations", snapshot.nominations, bare),
     )
     return b",".join((_ENCODER.encode(head)[:-1], *parts)) + b"}"
 
@@ -149,6 +155,7 @@ def decode(body: bytes) -> Snapshot:
         found.quotas,
         found.bookings,
         found.waiting,
+        found.nominations,
     )
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from hami_admission.admission import admit
 from hami_admission.cluster import events, quotas, records
 from hami_admission.cluster.bookings import Booking, Bookings
 from hami_admission.cluster.inventory import Nodes
+from hami_admission.cluster.nominations import Nominations
+from hami_admission.cluster.pods import Pods
+from hami_admission.cluster.prices import Prices
 from hami_admission.cluster.tables import Table, Tables
 from hami_admission.cluster.waiting import Refused, Waiting
 from hami_admission.model.amounts import Amounts
@@ -17,7 +20,7 @@ from hami_admission.placement import place
 from hami_admission.placement import pod as pods
 from hami_admission.placement import wishes as wishes_of
 from hami_admission.placement.pod import Demand
-from hami_admission.quota import charge, ledger, limits
+from hami_admission.quota import ledger, limits
 from hami_admission.vendors import table
 
 if TYPE_CHECKING:
@@ -30,11 +33,9 @@ if TYPE_CHECKING:
     from hami_admission.model.node import Node
     from hami_admission.model.pod import Pod
     from hami_admission.model.quota import Quota
-    from hami_admission.model.request import Request
     from hami_admission.placement.pod import Allows
     from hami_admission.placement.usage import NodeUsage
     from hami_admission.settings import Settings
-    from hami_admission.vendors.table import PodRequests
 
 
 MAX_REASONS = 32
@@ -47,17 +48,16 @@ class Cluster:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.vendors = table.build(settings)
-        self._names = {vendor.word: vendor.names for vendor in self.vendors}
         self._nodes = Nodes()
+        self._prices = Prices(self.vendors, self._nodes, settings)
         self.bookings = Bookings(self._nodes)
+        self.nominations = Nominations()
+        self.pods = Pods()
         self.waiting = Waiting(self.vendors)
         self.tables = Tables(self.vendors)
         self.quotas = quotas.Quotas(
-            limits.managed(self._names.values()), self._of_namespace, settings.hold_seconds
+            limits.managed(self._prices.names.values()), self.pods.of, settings.hold_seconds
         )
-        self._pods: dict[str, Record] = {}
-        self._on_node: defaultdict[str, set[str]] = defaultdict(set)
-        self._in_namespace: defaultdict[str, set[str]] = defaultdict(set)
         self._listed: set[events.Kind] = set()
 
     # Asking.
@@ -72,7 +72,7 @@ class Cluster:
 
     def claim(self, pod: Pod, decision: Decision, now: float) -> ledger.Claim:
         """What the pod is to be charged before it has a place."""
-        amounts = self._price(pod, decision.requests, ())
+        amounts = self._prices.of_pod(pod, decision.requests, ())
         return ledger.Claim(pod.uid, pod.name, amounts, int(now) + self.settings.hold_seconds)
 
     def settlement(self, booking: Booking, now: float) -> ledger.Claim | None:
@@ -82,9 +82,9 @@ class Cluster:
         settled: the pod may be held at what the smallest card had when it was created.
         """
         pod, grants, demand = booking.pod, booking.placement.grants, booking.demand
-        amounts = charge.of_grants(pod.kinds, grants, self._names)
-        record = self._pods.get(pod.uid)
-        before = self._price(pod, demand.slots, ()) if record is None else record.amounts
+        amounts = self._prices.of_grants(pod.kinds, grants)
+        record = self.pods.get(pod.uid)
+        before = record.amounts if record else self._prices.of_pod(pod, demand.slots, ())
         if before == amounts and not demand.varies(grants):
             return None
         until = int(now) + self.settings.booking_seconds
@@ -92,17 +92,17 @@ class Cluster:
 
     def counts(self, quota: Quota) -> ledger.Counts:
         """What the pods that were seen count for in a quota."""
-        held = {uid: self._pods[uid] for uid in quota.holds if uid in self._pods}
+        held = {uid: record for uid in quota.holds if (record := self.pods.get(uid)) is not None}
         return self.quotas.counts(quota, held)
 
     def pod(self, uid: str) -> Pod | None:
         """A pod that counts, as it was last seen."""
-        record = self._pods.get(uid)
+        record = self.pods.get(uid)
         return None if record is None else record.pod
 
     def records(self) -> Collection[Record]:
         """All pods that count."""
-        return self._pods.values()
+        return self.pods.all()
 
     def nodes(self) -> Collection[Node]:
         """All nodes that were seen, with cards or without."""
@@ -120,7 +120,7 @@ class Cluster:
         """What a quota's ``used`` counts for a pod."""
         if uid in quota.holds:
             return quota.holds[uid].amounts
-        record = self._pods.get(uid)
+        record = self.pods.get(uid)
         return record.amounts if record is not None else Amounts()
 
     def left(self, pod: Pod) -> list[tuple[Quota, dict[str, int]]]:
@@ -158,20 +158,22 @@ class Cluster:
         """Where the pod fits; the best place is booked in the same step."""
         self.bookings.release(pod.uid)
         self._nodes.expire(now)
+        self.nominations.expire(now)
         table = self._table(pod, demand)
         self.tables.asked += len(names)
         ranks = table.fits
-        fits = [name for name in names if name in ranks]
+        kept = self._kept(pod, demand, ranks)
+        fits = [name for name in names if name in ranks and name not in kept]
         if not fits:
-            unfit = self._reasons(table, names)
+            unfit = self._reasons(table, names, kept)
             self._refuse(pod, demand, unfit, now)
             return place.Plan(fits, unfit)
         _, node = min(map(ranks.__getitem__, fits))
         found = self._place(pod, demand, node)
         assert not isinstance(found, Unfit), "the table is fresh"
         self._book(pod, demand, node, found, now)
-        others = [name for name in names if name not in ranks]
-        return place.Plan(fits, self._reasons(table, others), node)
+        others = [name for name in names if name not in ranks or name in kept]
+        return place.Plan(fits, self._reasons(table, others, kept), node)
 
     def book(self, pod: Pod, node: str, now: float) -> Booking | str:
         """The booking of the pod on that node, moved there if need be, or why it cannot be."""
@@ -204,6 +206,7 @@ class Cluster:
 
     def expire(self, now: float) -> list[Booking]:
         """Give back what was kept too long; these pods were never bound."""
+        self.nominations.expire(now)
         late = self.bookings.expire(now)
         for booking in late:
             self.waiting.room_on(booking.node)
@@ -213,19 +216,32 @@ class Cluster:
         """A node that should be touched, so that refused pods are asked about again."""
         return self.waiting.wake(self._nodes.usage)
 
+    def _kept(self, pod: Pod, demand: Demand, fits: Collection[str]) -> dict[str, str]:
+        """Of the nodes that fit, those whose room is kept for pods that go first; and why."""
+        if not len(self.nominations):
+            return {}
+        tried = {
+            name: self._place(pod, demand, name)
+            for name in self.nominations.nodes_before(pod)
+            if name in fits
+        }
+        return {name: str(found) for name, found in tried.items() if isinstance(found, Unfit)}
+
     def _place(self, pod: Pod, demand: Demand, node: str) -> place.Placement | Unfit:
         usage = self._nodes.usage[node]
-        found = pods.on_node(demand, usage.cards, self.vendors, None)
+        cards = self.nominations.beside(pod, node, usage.cards)
+        found = pods.on_node(demand, cards, self.vendors, None)
         if not isinstance(found, Unfit) and demand.varies(found):
             allows, _ = self._allows(pod, demand)
             if allows is not None and not allows(found):
-                found = pods.on_node(demand, usage.cards, self.vendors, allows)
+                found = pods.on_node(demand, cards, self.vendors, allows)
         return found if isinstance(found, Unfit) else place.Placement(found, usage.score)
 
     def _book(
         self, pod: Pod, demand: Demand, node: str, placement: place.Placement, now: float
     ) -> Booking:
         self.waiting.leave(pod.uid)
+        self.nominations.drop(pod.uid)
         until = now + self.settings.booking_seconds
         return self.bookings.book(pod, demand, node, placement, until)
 
@@ -246,7 +262,7 @@ class Cluster:
         """
 
         def price(grants: PodGrants) -> Amounts[str]:
-            return charge.of_grants(demand.kinds, grants, self._names)
+            return self._prices.of_grants(demand.kinds, grants)
 
         free = self.tables.get(demand, price, None, (), self._nodes, at_most)
         allows, left = self._allows(pod, demand)
@@ -264,8 +280,10 @@ class Cluster:
         refused = Refused(pod.key, pod.namespace, demand, now, reasons)
         self.waiting.refuse(pod.uid, refused)
 
-    def _reasons(self, table: Table, names: Collection[str]) -> dict[str, str]:
-        texts = table.unfit
+    def _reasons(
+        self, table: Table, names: Collection[str], kept: Mapping[str, str]
+    ) -> dict[str, str]:
+        texts = {**table.unfit, **kept} if kept else table.unfit
         return {name: texts.get(name) or self._unregistered(name) for name in names}
 
     def _unregistered(self, name: str) -> str:
@@ -307,8 +325,8 @@ class Cluster:
         self._listed.update(events.Kind)
 
     def _pod_seen(self, pod: Pod) -> Collection[str]:
-        before = self._pods.get(pod.uid)
-        record = records.of(pod, self.vendors, before, self._price)
+        before = self.pods.get(pod.uid)
+        record = records.of(pod, self.vendors, before, self._prices.of_pod)
         if pod.node_name or pod.ended:
             self.bookings.release(pod.uid)
             self.waiting.leave(pod.uid)
@@ -322,35 +340,31 @@ class Cluster:
         return {pod.namespace}
 
     def _remember(self, record: Record) -> None:
-        pod = record.pod
-        self._pods[pod.uid] = record
-        self._in_namespace[pod.namespace].add(pod.uid)
+        self.pods.put(record)
         self.quotas.add(record)
         if record.bound:
-            self._on_node[pod.node_name].add(pod.uid)
-            self._nodes.take(pod.node_name, record.held)
+            self._nodes.take(record.pod.node_name, record.held)
 
     def _pod_gone(self, uid: str) -> Collection[str]:
         self.give_back(uid)
         self.waiting.leave(uid)
+        self.nominations.drop(uid)
         self.quotas.end(uid)
         record = self._forget(uid)
         return () if record is None else {record.pod.namespace}
 
     def _forget(self, uid: str) -> Record | None:
-        record = self._pods.pop(uid, None)
+        record = self.pods.pop(uid)
         if record is not None:
-            self._in_namespace[record.pod.namespace].discard(uid)
             self.quotas.subtract(record)
             if record.bound:
-                self._on_node[record.pod.node_name].discard(uid)
                 self._nodes.free(record.pod.node_name, record.held)
                 self.waiting.room_on(record.pod.node_name)
         return record
 
     def _node_seen(self, event: events.NodeSeen) -> None:
         name = event.facts.name
-        held = [self._pods[uid].held for uid in self._on_node.get(name, ())]
+        held = [record.held for record in self.pods.on(name)]
         node = table.node(self.vendors, event.facts)
         if self._nodes.put(node, [*held, *self.bookings.on(name)]):
             self.waiting.room_on(name)
@@ -361,7 +375,7 @@ class Cluster:
         touched: set[str] = set()
         if event.kind is events.Kind.PODS:
             self.quotas.reach(event.version)
-            for uid in (self._pods.keys() | self.waiting.uids()) - event.keys:
+            for uid in (self.pods.uids() | self.waiting.uids()) - event.keys:
                 touched.update(self._pod_gone(uid))
         elif event.kind is events.Kind.NODES:
             for name in self._nodes.names() - event.keys:
@@ -371,19 +385,6 @@ class Cluster:
                 self.quotas.remove(*key.split("/", 1))
         return self.quotas.namespaces() | touched
 
-    # Pricing.
-
-    def _price(self, pod: Pod, requests: PodRequests, grants: PodGrants) -> Amounts[str]:
-        if grants:
-            return charge.of_grants(pod.kinds, grants, self._names)
-        words = {request.vendor for slot in requests for request in slot}
-        wishes = wishes_of.of(pod.annotations, words, self.vendors, self.settings)
-
-        def smallest(request: Request) -> int:
-            return self._nodes.smallest(request, wishes.selection(request.vendor))
-
-        return charge.of_requests(pod.kinds, requests, self._names, smallest)
-
     def _allows(self, pod: Pod, demand: Demand) -> tuple[Allows | None, list[dict[str, int]]]:
         """Whether grants fit what is left of the quotas, and that; None where no quota asks."""
         left = [each for _, each in self.left(pod)]
@@ -391,10 +392,7 @@ class Cluster:
             return None, []
 
         def allows(grants: PodGrants) -> bool:
-            amounts = charge.of_grants(demand.kinds, grants, self._names)
+            amounts = self._prices.of_grants(demand.kinds, grants)
             return not any(amounts.above(each) for each in left)
 
         return allows, left
-
-    def _of_namespace(self, namespace: str) -> list[Record]:
-        return [self._pods[uid] for uid in self._in_namespace.get(namespace, ())]

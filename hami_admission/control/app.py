@@ -11,7 +11,6 @@ import socket
 import sys
 import time
 from datetime import UTC, datetime
-from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -27,6 +26,7 @@ from hami_admission.control.excess import Excess
 from hami_admission.control.extender import Extender
 from hami_admission.control.feed import Feed
 from hami_admission.control.http import Route, Routes, Server
+from hami_admission.control.preempt import Preemptor
 from hami_admission.control.probes import Probes
 from hami_admission.control.scrape import Scrape
 from hami_admission.control.snapshots import Snapshots
@@ -130,6 +130,7 @@ class _Control:
         self.catch_up = CatchUp(client, options.scheduler_lease_path, self.feed.refresh)
         self.waker = Waker(self.cluster, client, clock)
         self.cluster.waiting.on_room = self.waker.ring
+        self.preemptor = Preemptor(self.cluster, client, self.recorder.tell, clock)
         self.probes = Probes(self.cluster, lambda: self.election.silence)
         self.tls = Tls(_source(options, client), Publisher(client, options.webhooks), self.probes)
         registry = CollectorRegistry()
@@ -138,9 +139,7 @@ class _Control:
         self.upkeep = Upkeep(self.cluster, self.charging, client, clock, leads, expired)
         self.upkeep.on_round = Excess(self.cluster, self.recorder.tell).look
         self.server = Server(self._routes(client), meters.request, grace=DRAIN_SECONDS)
-        scrape = Scrape(
-            self.cluster, registry, partial(_counts, self.recorder, self.waker, self.surprises)
-        )
+        scrape = Scrape(self.cluster, registry, self._counts)
         self.metrics = Server({("GET", "/metrics"): Route(scrape.metrics)})
 
     async def start(self, tasks: asyncio.TaskGroup) -> None:
@@ -153,7 +152,7 @@ class _Control:
         for lasting in (
             *(self.feed.nodes(), self.feed.quotas(), self.feed.pods()),
             *(self.tls.run(), self.upkeep.run(), self.election.run()),
-            *(self.recorder.run(), self.waker.run()),
+            *(self.recorder.run(), self.waker.run(), self.preemptor.run()),
             self._until_stopped(),
         ):
             tasks.create_task(lasting)
@@ -180,12 +179,31 @@ class _Control:
     def _routes(self, client: Client) -> Routes:
         clock = time.time
         binder = Binder(self.cluster, self.charging, client, clock)
+        ensure, tell = self.catch_up.ensure, self.recorder.tell
+        extender = Extender(self.cluster, binder, ensure, tell, clock)
+        extender.on_refused = self.preemptor.ask
         return routes(
             Webhook(self.cluster, self.charging, clock),
-            Extender(self.cluster, binder, self.catch_up.ensure, self.recorder.tell, clock),
+            extender,
             self.probes,
             Snapshots(self.cluster, clock),
         )
+
+    def _counts(self) -> list[Count]:
+        """What the parts count themselves."""
+        told = {"written": self.recorder.written, "dropped": self.recorder.dropped}
+        woken = {"written": self.waker.writes}
+        victims = {"evicted": self.preemptor.evicted, "refused": self.preemptor.refused}
+        return [
+            ("hami_admission_events", "Events for pods, by what became of them.", told),
+            ("hami_admission_wakes", "Writes that woke waiting pods.", woken),
+            (
+                "hami_admission_quota_repairs",
+                "Quotas that did not show what their pods take, for no reason that is known.",
+                {"repaired": self.surprises.repairs},
+            ),
+            ("hami_admission_preemptions", "Evictions for pods of higher priority.", victims),
+        ]
 
 
 def _source(options: Options, client: Client) -> Source:
@@ -221,17 +239,3 @@ def routes(webhook: Webhook, extender: Extender, probes: Probes, snapshots: Snap
         ("GET", "/readyz"): Route(probes.readyz),
         ("GET", "/snapshot"): Route(snapshots.snapshot, local=True),
     }
-
-
-def _counts(recorder: Recorder, waker: Waker, surprises: Surprises) -> list[Count]:
-    """What these count themselves."""
-    told = {"written": recorder.written, "dropped": recorder.dropped}
-    return [
-        ("hami_admission_events", "Events for pods, by what became of them.", told),
-        ("hami_admission_wakes", "Writes that woke waiting pods.", {"written": waker.writes}),
-        (
-            "hami_admission_quota_repairs",
-            "Quotas that did not show what their pods take, for no reason that is known.",
-            {"repaired": surprises.repairs},
-        ),
-    ]

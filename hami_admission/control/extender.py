@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from hami_admission.control.bind import Binder
     from hami_admission.model.pod import Pod
     from hami_admission.placement.place import Plan
+    from hami_admission.placement.pod import Demand
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +32,10 @@ STEP = 64
 PATIENCE_SECONDS, LOOK_SECONDS = 7.0, 0.05
 """How long a question waits for the state to be complete, and how often it looks. kube-scheduler
 waits ten seconds for an answer (``httpTimeout``)."""
+
+
+def _nobody(_: Pod, __: Demand, ___: list[str]) -> None:
+    """Where nobody helps it."""
 
 
 class Extender:
@@ -49,6 +54,8 @@ class Extender:
         self._binder = binder
         self._tell = tell
         self._clock = clock
+        self.on_refused: Callable[[Pod, Demand, list[str]], None] = _nobody
+        """Called with a pod that fits on none of these nodes."""
 
     async def filter(self, body: bytes) -> Reply:
         """All nodes that fit; for the others the counted reasons. The best is booked."""
@@ -64,6 +71,8 @@ class Extender:
         fields = {"pod": asked.pod.key, "fit": len(plan.fits), "unfit": len(plan.unfit)}
         log.info("filtered", extra=fields)
         self._tell(self._planned(asked.pod, plan))
+        if not plan.fits:
+            self.on_refused(asked.pod, demand, asked.nodes)
         return Reply(extender.encode_filter(plan.fits, plan.unfit))
 
     async def prioritize(self, body: bytes) -> Reply:

@@ -7,6 +7,7 @@ from urllib.parse import quote
 PODS = "/api/v1/pods"
 NODES = "/api/v1/nodes"
 QUOTAS = "/api/v1/resourcequotas"
+BUDGETS = "/apis/policy/v1/poddisruptionbudgets"
 WEBHOOKS = (
     "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations",
     "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations",
@@ -36,6 +37,11 @@ def event(namespace: str, name: str) -> str:
 def binding(namespace: str, name: str) -> str:
     """Where the Binding of a pod is posted."""
     return f"{pod(namespace, name)}/binding"
+
+
+def eviction(namespace: str, name: str) -> str:
+    """Where the Eviction of a pod is posted."""
+    return f"{pod(namespace, name)}/eviction"
 
 
 def quota(namespace: str, name: str) -> str:

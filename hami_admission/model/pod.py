@@ -94,6 +94,11 @@ class Pod(msgspec.Struct, frozen=True):
     node_name: str = ""
     runtime_class: str = ""
     priority_class: str = ""
+    priority: int = 0
+    never_preempts: bool = False
+    """Does it wait rather than have others go?"""
+    leaving: bool = False
+    """Was it told to go? It holds what it has until it has gone."""
     terminating_scope: bool = False
     best_effort: bool = False
     ended: bool = False

@@ -43,6 +43,7 @@ class _Metadata(_Wire, frozen=True):
     uid: str | None = None
     annotations: dict[str, str] | None = None
     labels: dict[str, str] | None = None
+    deletion_timestamp: str | None = None
 
 
 class _Spec(_Wire, frozen=True):
@@ -52,6 +53,8 @@ class _Spec(_Wire, frozen=True):
     node_name: str | None = None
     runtime_class_name: str | None = None
     priority_class_name: str | None = None
+    priority: int | None = None
+    preemption_policy: str | None = None
     active_deadline_seconds: int | None = None
     resources: _Resources | None = None
 
@@ -104,6 +107,9 @@ def build(wire: WirePod, *, namespace: str = "", name: str = "", uid: str = "") 
         node_name=spec.node_name or "",
         runtime_class=spec.runtime_class_name or "",
         priority_class=spec.priority_class_name or "",
+        priority=spec.priority or 0,
+        never_preempts=spec.preemption_policy == "Never",
+        leaving=metadata.deletion_timestamp is not None,
         terminating_scope=spec.active_deadline_seconds is not None,
         best_effort=not _has_qos(spec, (*init, *app)),
         ended=wire.status is not None and wire.status.phase in _ENDED,

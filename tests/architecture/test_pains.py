@@ -24,6 +24,7 @@ PAINS = {
     9: "a card is freed while a pod waits",
     13: "the leader is lost while pods are created",
     14: "forged annotations, the opt-out label, all cards by name",
+    15: "a pod of high priority on a full node: the lowest go, budgets are kept",
 }
 
 

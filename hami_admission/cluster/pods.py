@@ -1,0 +1,66 @@
+"""The pods that count, by uid, by node and by namespace."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, KeysView
+
+    from hami_admission.cluster.records import Record
+
+
+class Pods:
+    """Records that are put and taken out; one per uid."""
+
+    def __init__(self) -> None:
+        self._by_uid: dict[str, Record] = {}
+        self._on_node: defaultdict[str, set[str]] = defaultdict(set)
+        self._in_namespace: defaultdict[str, set[str]] = defaultdict(set)
+        self._priorities: Counter[int] = Counter()
+
+    def get(self, uid: str) -> Record | None:
+        """The record of a pod, if it counts."""
+        return self._by_uid.get(uid)
+
+    def all(self) -> Collection[Record]:
+        """All of them."""
+        return self._by_uid.values()
+
+    def uids(self) -> KeysView[str]:
+        """Who they are."""
+        return self._by_uid.keys()
+
+    def on(self, node: str) -> list[Record]:
+        """Those that are bound to a node."""
+        return [self._by_uid[uid] for uid in self._on_node.get(node, ())]
+
+    def of(self, namespace: str) -> list[Record]:
+        """Those of a namespace."""
+        return [self._by_uid[uid] for uid in self._in_namespace.get(namespace, ())]
+
+    def below(self, priority: int) -> bool:
+        """Is one of them bound and of lower priority?"""
+        return any(each < priority for each in self._priorities)
+
+    def put(self, record: Record) -> None:
+        """One that was not there."""
+        pod = record.pod
+        self._by_uid[pod.uid] = record
+        self._in_namespace[pod.namespace].add(pod.uid)
+        if record.bound:
+            self._on_node[pod.node_name].add(pod.uid)
+            self._priorities[pod.priority] += 1
+
+    def pop(self, uid: str) -> Record | None:
+        """Take one out, if it is there."""
+        record = self._by_uid.pop(uid, None)
+        if record is not None:
+            pod = record.pod
+            self._in_namespace[pod.namespace].discard(uid)
+            if record.bound:
+                self._on_node[pod.node_name].discard(uid)
+                self._priorities[pod.priority] -= 1
+                self._priorities += Counter()  # drops what is zero
+        return record
