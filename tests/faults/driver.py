@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tests.cluster.api import Api
 
 Json = dict[str, Any]
-NODES, CARDS = 3, 4
+NODES, CARDS = 3, 2
 MOST_PODS = 60
 ALLOWED = (
     "exceeded quota",
@@ -45,6 +45,14 @@ ALLOWED = (
 """What may be heard while something is broken. Anything else is a finding."""
 
 
+URGENT: Json = {
+    "apiVersion": "scheduling.k8s.io/v1",
+    "kind": "PriorityClass",
+    "metadata": {"name": "test-urgent"},
+    "value": 1000,
+}
+
+
 class Driver:
     """Creates, finishes and deletes pods, changes quotas and nodes, one thing after the other."""
 
@@ -59,7 +67,8 @@ class Driver:
         self.over = False
 
     async def start(self) -> None:
-        """Nodes, and a quota that somebody counts."""
+        """Nodes, a priority that has others evicted, and a quota that somebody counts."""
+        await self._api.apply(URGENT)
         for number in range(NODES):
             await self._node(number)
         await self._api.apply(a_quota(self._namespace, gpu=40, gpumem=800_000, gpucores=2000))
@@ -150,13 +159,16 @@ class Driver:
             await self._node(number)
 
     def _pod(self, name: str) -> Json:
+        urgent = self._random.random() < 0.2
         amounts = self._random.choice([
             build.gpu(1, memory=self._random.choice([1000, 8000, 20000]), cores=10),
             build.gpu(2, memory=4000, cores=self._random.choice([5, 30])),
             build.gpu(1, percent=self._random.choice([10, 50])),
         ])
-        container = build.container(limits=amounts)
-        return build.pod_json(container, name=name, namespace=self._namespace)
+        container = build.container(limits=build.gpu(2, memory=60_000) if urgent else amounts)
+        spec: Json = {"priorityClassName": "test-urgent"} if urgent else {}
+        spec["terminationGracePeriodSeconds"] = 0
+        return build.pod_json(container, name=name, namespace=self._namespace, **spec)
 
     async def _node(self, number: int) -> None:
         name = f"n{number}"

@@ -17,6 +17,7 @@ import aiohttp
 import pytest
 
 from tests.cluster.api import Api, ApiFailure
+from tests.cluster.kinds import KINDS
 from tests.cluster.replicas import Replicas
 from tests.faults import invariants, strikes
 from tests.faults.driver import Driver
@@ -101,4 +102,6 @@ async def test_all_holds_whatever_strikes(
             pid, now = replica.control.pid, invariants.resident(replica.control)
             assert now <= base.setdefault(pid, now) + MEMORY_MIB
         rounds += 1
-    print(f"seed {seed}: {rounds} strikes, {driver.done}")  # noqa: T201
+    events = await api.list(KINDS["Event"].path(namespace))
+    evicted = sum(each["reason"] == "Preempted" for each in events)
+    print(f"seed {seed}: {rounds} strikes, {evicted} evicted, {driver.done}")  # noqa: T201
