@@ -1,4 +1,4 @@
-"""Requests to the API server, as bytes; configuration, credentials and TLS are the library's."""
+"""Requests to the API server, as bytes."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import msgspec
-import yaml
-from kubernetes_asyncio import config
-from kubernetes_asyncio.client import ApiClient, Configuration
 
-from hami_admission.kube import errors
+from hami_admission.kube import access, errors
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
+
+    from hami_admission.kube.access import Access
 
 MERGE_PATCH = "application/merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
@@ -32,41 +31,25 @@ async def connect(kubeconfig: str | None) -> Client:
 
     Raises NoConfiguration with what is wrong.
     """
-    configuration = Configuration()
-    try:
-        if kubeconfig:
-            await config.load_kube_config(kubeconfig, client_configuration=configuration)
-        else:
-            config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
-    except (config.ConfigException, OSError, yaml.YAMLError) as error:
-        raise errors.NoConfiguration(
-            f"{kubeconfig or 'not in a pod, and no --kubeconfig'}: {error}"
-        ) from error
-    return Client(ApiClient(configuration))
+    return Client(await access.find(kubeconfig))
 
 
 class Client:
     """One connection pool to one API server. Raises ApiError for every answer from 300 up."""
 
-    def __init__(self, api: ApiClient) -> None:
-        self._api = api
-        self._base = str(api.configuration.host).rstrip("/")
-        rest = api.rest_client
-        # Its connections, but not its session: that one looks for a .netrc before each request,
+    def __init__(self, found: Access) -> None:
+        self._access = found
+        # A session of our own: that of kubernetes-asyncio looks for a .netrc before each request,
         # and for proxies in an environment that is about image registries.
         self._session = aiohttp.ClientSession(
-            connector=rest.pool_manager.connector, connector_owner=False, read_bufsize=1 << 21
+            connector=found.connector, connector_owner=False, read_bufsize=1 << 21
         )
-        self._way: Any = {
-            "proxy": rest.proxy,
-            "proxy_headers": rest.proxy_headers,
-            "server_hostname": rest.server_hostname,
-        }
+        self._way: Any = found.way
 
     async def close(self) -> None:
         """Close the pool."""
         await self._session.close()
-        await self._api.close()
+        await self._access.close()
 
     async def request(
         self,
@@ -84,7 +67,7 @@ class Client:
         try:
             async with self._session.request(
                 method,
-                self._base + path,
+                self._access.base + path,
                 data=body,
                 params=query,
                 headers=headers,
@@ -108,7 +91,7 @@ class Client:
         headers = await self._headers(JSON)
         try:
             async with self._session.get(
-                self._base + path, params=query, headers=headers, timeout=limit, **self._way
+                self._access.base + path, params=query, headers=headers, timeout=limit, **self._way
             ) as response:
                 if response.status >= 300:
                     raise errors.of(response.status, _message(await response.read()))
@@ -117,9 +100,8 @@ class Client:
             raise errors.Unreachable(0, f"GET {path}: {_said(error)}") from error
 
     async def _headers(self, content_type: str) -> dict[str, str]:
-        headers = {"Accept": JSON, "Content-Type": content_type}
-        await self._api.update_params_for_auth(headers, [], ["BearerToken"])
-        return headers
+        identity: dict[str, str] = await self._access.identity()
+        return {"Accept": JSON, "Content-Type": content_type, **identity}
 
 
 async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from hami_admission.wire import keys
 from hami_admission.wire.errors import Malformed
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ class Victim(msgspec.Struct, frozen=True):
 
 
 _DEFAULT_GRACE = 30
-_MIRROR = "kubernetes.io/config.mirror"
+
 _BUDGETS = msgspec.json.Decoder(_Budgets)
 _POD = msgspec.json.Decoder(_Pod)
 
@@ -153,7 +154,7 @@ def decode_victim(body: bytes) -> Victim:
         metadata.labels or {},
         _DEFAULT_GRACE if grace is None else grace,
         metadata.deletion_timestamp is not None,
-        _MIRROR in (metadata.annotations or {}),
+        keys.MIRROR in (metadata.annotations or {}),
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from hami_admission.wire import evictions
+from hami_admission.wire import evictions, keys
 from hami_admission.wire.errors import Malformed
 
 Json = dict[str, Any]
@@ -76,7 +76,7 @@ def test_who_would_be_one_too_many_stays() -> None:
 
 
 def test_the_mirror_of_a_static_pod_stays() -> None:
-    mirror = victim("m", annotations={"kubernetes.io/config.mirror": "x"})
+    mirror = victim("m", annotations={keys.MIRROR: "x"})
     assert evictions.protected([mirror], []) == {"m"}
 
 
