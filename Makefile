@@ -4,9 +4,11 @@ PYTHON ?= python3
 VENV := .venv
 STAMP := $(VENV)/.installed
 BIN := $(VENV)/bin
+# The oldest that writes what the protobuf of the extra "agent" reads; newer ones read it too.
+PROTOC := grpcio-tools==1.66.2
 PURE := hami_admission/settings.py,*/model/*,*/wire/*,*/vendors/*,*/quota/*,*/admission/*,*/topology/*,*/placement/*,*/cluster/*,*/metrics/*,*/simulate/*
 
-.PHONY: demo test test-cluster test-faults soak bench bench-cluster clean
+.PHONY: demo test test-cluster test-faults soak bench bench-cluster protocol clean
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -16,6 +18,10 @@ $(STAMP): pyproject.toml
 
 demo: $(STAMP)
 	$(BIN)/hami-admission demo
+
+protocol: $(STAMP)
+	$(BIN)/python -m pip install --quiet '$(PROTOC)'
+	$(BIN)/python -m grpc_tools.protoc --proto_path=. --python_out=. --pyi_out=. hami_admission/agent/protocol/*.proto
 
 test: $(STAMP)
 	$(BIN)/ruff check .

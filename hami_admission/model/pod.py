@@ -101,6 +101,8 @@ class Pod(msgspec.Struct, frozen=True):
     """Was it told to go? It holds what it has until it has gone."""
     terminating_scope: bool = False
     best_effort: bool = False
+    started: bool = False
+    """Has the kubelet taken it in?"""
     ended: bool = False
 
     @property

@@ -61,6 +61,7 @@ class _Spec(_Wire, frozen=True):
 
 class _Status(_Wire, frozen=True):
     phase: str | None = None
+    start_time: str | None = None
 
 
 class WirePod(_Wire, frozen=True):
@@ -112,6 +113,7 @@ def build(wire: WirePod, *, namespace: str = "", name: str = "", uid: str = "") 
         leaving=metadata.deletion_timestamp is not None,
         terminating_scope=spec.active_deadline_seconds is not None,
         best_effort=not _has_qos(spec, (*init, *app)),
+        started=wire.status is not None and wire.status.start_time is not None,
         ended=wire.status is not None and wire.status.phase in _ENDED,
     )
 

@@ -29,6 +29,8 @@ def test_every_field_that_some_decision_reads() -> None:
         nodeName="n",
         runtimeClassName="r",
         priorityClassName="high",
+        priority=7,
+        preemptionPolicy="Never",
         activeDeadlineSeconds=1,
         hostNetwork=True,
     )
@@ -56,6 +58,8 @@ def test_every_field_that_some_decision_reads() -> None:
         node_name="n",
         runtime_class="r",
         priority_class="high",
+        priority=7,
+        never_preempts=True,
         terminating_scope=True,
         best_effort=False,
         ended=True,
@@ -146,3 +150,11 @@ WRONG = {
 def test_wrong_types_are_named_with_their_path(sentence: str) -> None:
     with pytest.raises(Malformed, match=r"^not a Pod: Expected .* - at `\$\."):
         pods.decode(msgspec.json.encode(WRONG[sentence]))
+
+
+def test_who_was_told_to_go_and_whom_the_kubelet_has_taken_in() -> None:
+    document = build.pod_json(build.container())
+    assert (build.noun(document).leaving, build.noun(document).started) == (False, False)
+    document["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    document["status"] = {"phase": "Pending", "startTime": "2026-01-01T00:00:00Z"}
+    assert (build.noun(document).leaving, build.noun(document).started) == (True, True)

@@ -1,0 +1,1 @@
+"""Process 2, one on each node: finds the cards, tells of them, answers the kubelet."""

@@ -1,0 +1,1 @@
+"""What the side of a node decides: its cards, their health, what a container gets of them."""

@@ -1,0 +1,62 @@
+"""A pod of this node as the agent reads it: which cards each container has by its annotation."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from hami_admission.node.admissions import Need
+from hami_admission.vendors import holdings
+from hami_admission.wire import keys, pods
+from hami_admission.wire.errors import Malformed
+
+if TYPE_CHECKING:
+    from hami_admission.model.grant import PodGrants
+
+
+class OwnPod(msgspec.Struct, frozen=True):
+    """``needs`` has an entry for each container with cards, in the kubelet's order.
+
+    ``asks`` is whether the kubelet has still to ask for its devices.
+    """
+
+    uid: str
+    namespace: str
+    name: str
+    needs: tuple[Need, ...]
+    asks: bool
+    ended: bool
+
+    def cards(self, container: str) -> frozenset[str]:
+        """The uuids that a container has annotated."""
+        return frozenset(
+            uuid for need in self.needs if need.container == container for uuid in need.cards
+        )
+
+    @property
+    def every_card(self) -> frozenset[str]:
+        """The uuids that any of its containers has annotated."""
+        return frozenset(uuid for need in self.needs for uuid in need.cards)
+
+
+def read(body: bytes | msgspec.Raw) -> OwnPod:
+    """One Pod object; raises Malformed. An annotation that is damaged gives nothing."""
+    pod = pods.decode(body)
+    try:
+        grants: PodGrants = holdings.recalled(pod.annotations, allocated=keys.NVIDIA_ALLOCATED)
+    except Malformed:
+        grants = ()
+    needs = tuple(
+        Need(container.name, tuple(grant.uuid for grant in slot))
+        for container, slot in zip(pod.containers, grants, strict=False)
+        if slot
+    )
+    return OwnPod(
+        pod.uid,
+        pod.namespace,
+        pod.name,
+        needs,
+        asks=not (pod.started or pod.ended or pod.leaving),
+        ended=pod.ended,
+    )
