@@ -21,6 +21,8 @@ class Need(msgspec.Struct, frozen=True):
 
     container: str
     cards: tuple[str, ...]
+    controlled: bool = True
+    """Is the isolation library loaded into its programs?"""
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -54,6 +56,13 @@ class Admissions:
             if needs and len(needs[0].cards) == count:
                 return Asked(uid, needs[0])
         return None
+
+    def controlled(self, count: int) -> bool:
+        """Is the library to be loaded for who is given so many cards? A guess will not do here: it
+        is, unless nobody whose turn it may be wants it."""
+        turns = [needs[0] for needs in self._needs.values() if needs]
+        able = [need for need in turns if len(need.cards) == count]
+        return not able or any(need.controlled for need in able)
 
     def given(self, cards: Collection[str]) -> Asked | None:
         """These cards were given to somebody: to who has just them annotated, if there is such."""

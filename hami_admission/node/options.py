@@ -45,6 +45,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     log_level: int = 1
     disable_core_limit: bool = False
     hook: str = "/usr/local"
+    """The folder of the host in which the isolation library has its own, ``vgpu``."""
+    isolation: Literal["library", "none"] = "library"
     strategy: ListStrategy = "envvar"
     pass_devices: bool = False
     topology_scores: bool = True

@@ -13,6 +13,7 @@ from hami_admission.wire.errors import Malformed
 
 if TYPE_CHECKING:
     from hami_admission.model.grant import PodGrants
+    from hami_admission.model.pod import Container
 
 
 class OwnPod(msgspec.Struct, frozen=True):
@@ -40,6 +41,12 @@ class OwnPod(msgspec.Struct, frozen=True):
         return frozenset(uuid for need in self.needs for uuid in need.cards)
 
 
+def _controlled(container: Container) -> bool:
+    """Unless its user says no (facts/node.md 1.10)."""
+    values = {env.name: env.value for env in container.env or ()}
+    return (values.get(keys.CUDA_DISABLE_CONTROL) or "").lower() != "true"
+
+
 def read(body: bytes | msgspec.Raw) -> OwnPod:
     """One Pod object; raises Malformed. An annotation that is damaged gives nothing."""
     pod = pods.decode(body)
@@ -48,7 +55,7 @@ def read(body: bytes | msgspec.Raw) -> OwnPod:
     except Malformed:
         grants = ()
     needs = tuple(
-        Need(container.name, tuple(grant.uuid for grant in slot))
+        Need(container.name, tuple(grant.uuid for grant in slot), _controlled(container))
         for container, slot in zip(pod.containers, grants, strict=False)
         if slot
     )

@@ -55,6 +55,16 @@ def test_told_again_nothing_is_needed_again() -> None:
     assert made.next(1) is None
 
 
+def test_the_library_is_left_out_only_where_nobody_whose_turn_it_is_wants_it() -> None:
+    made = Admissions()
+    assert made.controlled(1)
+    made.bound("a", [Need("main", ("1",), controlled=False)])
+    assert not made.controlled(1)
+    assert made.controlled(2)
+    made.bound("b", [Need("main", ("2",))])
+    assert made.controlled(1)
+
+
 counts = st.lists(st.integers(1, 3), min_size=1, max_size=8)
 
 

@@ -45,3 +45,13 @@ def test_the_kubelet_asks_until_it_has_taken_the_pod_in_or_the_pod_is_over() -> 
 def test_a_damaged_annotation_gives_nothing() -> None:
     assert own("nonsense").needs == ()
     assert own("").needs == ()
+
+
+def test_who_disables_the_control_is_known_by_its_own_variable() -> None:
+    for value, controlled in (("true", False), ("TRUE", False), ("false", True), (None, True)):
+        env = [] if value is None else [{"name": "CUDA_DISABLE_CONTROL", "value": value}]
+        document = build.pod_json(
+            build.container(env=env), annotations={keys.NVIDIA_ALLOCATED: "GPU-a,NVIDIA,1,0:;"}
+        )
+        (need,) = pods.read(msgspec.json.encode(document)).needs
+        assert need.controlled is controlled
