@@ -31,9 +31,10 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import bench_admit, clusters
+from hami_admission import logs
 from hami_admission.certificates import authority, context
 from hami_admission.cluster.state import Cluster
-from hami_admission.control import app, logs
+from hami_admission.control import app
 from hami_admission.control.bind import Binder
 from hami_admission.control.charging import Charging
 from hami_admission.control.extender import Extender

@@ -6,15 +6,10 @@ Exit codes: 0 all good, 1 something was refused or not placed, 2 bad input or us
 from __future__ import annotations
 
 import asyncio
-import ssl
 import sys
 from contextlib import suppress
 from importlib import resources
-from ipaddress import ip_address
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
-from urllib.request import urlopen
 
 import click
 import msgspec
@@ -22,6 +17,7 @@ import yaml
 from rich.console import Console
 
 import hami_admission
+from hami_admission import files as files_of
 from hami_admission import settings as settings_of
 from hami_admission.cluster import explain as explanation
 from hami_admission.cluster import snapshot as snapshots
@@ -30,20 +26,11 @@ from hami_admission.simulate import report, run, scenario
 from hami_admission.simulate.errors import BadInput
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Coroutine, Sequence
 
     from rich.console import RenderableType
 
-    from hami_admission.cluster.snapshot import Snapshot
-    from hami_admission.control.logs import Format
-
-try:
-    from yaml import CSafeLoader as Loader
-except ImportError:  # PyYAML without libyaml reads the same, slower.
-    from yaml import SafeLoader as Loader  # type: ignore[assignment]
-
-_DEEPEST = 100
-"""Levels of YAML; a pod has about ten."""
+    from hami_admission.logs import Format
 
 _BAD_INPUT = 2
 _REFUSED = 1
@@ -79,8 +66,8 @@ def check(files: tuple[str, ...], config: str | None, output: str) -> None:
     Quotas and placement are not looked at; that is what simulate does.
     """
     with _Complaints():
-        found = scenario.build(_documents(files), templates_only=True)
-        outcomes = run.check(found, _settings(config))
+        found = scenario.build(files_of.documents(files), templates_only=True)
+        outcomes = run.check(found, files_of.settings(config))
     if output == "table":
         _print(report.check_tables(outcomes))
     else:
@@ -111,11 +98,13 @@ def simulate(
     if not files and snapshot is None:
         raise click.UsageError("name FILES, or a state with --snapshot FILE")
     with _Complaints():
-        taken = None if snapshot is None else _taken(_text(snapshot).encode(), snapshot)
+        taken = (
+            None if snapshot is None else files_of.taken(files_of.text(snapshot).encode(), snapshot)
+        )
         default = Settings() if taken is None else taken.settings
-        settings = default if config is None else _settings(config)
+        settings = default if config is None else files_of.settings(config)
         known = [] if taken is None else [node.name for node in taken.nodes]
-        found = scenario.build(_documents((*nodes, *files)), known=known)
+        found = scenario.build(files_of.documents((*nodes, *files)), known=known)
         if taken is None:
             result = run.simulate(found, settings)
         else:
@@ -148,8 +137,12 @@ def explain(pod: str, snapshot: str | None, server: str, output: str) -> None:
     if pod.count("/") != 1 or not all(pod.split("/")):
         raise click.UsageError(f"{pod}: write NAMESPACE/POD")
     with _Complaints():
-        body = _fetched(f"{server}/snapshot") if snapshot is None else _text(snapshot).encode()
-        taken = _taken(body, server if snapshot is None else snapshot)
+        body = (
+            files_of.fetched(f"{server}/snapshot")
+            if snapshot is None
+            else files_of.text(snapshot).encode()
+        )
+        taken = files_of.taken(body, server if snapshot is None else snapshot)
         try:
             found = explanation.explain(snapshots.restore(taken), pod)
         except explanation.Unknown as error:
@@ -169,16 +162,25 @@ def demo() -> None:
     """
     examples = resources.files("hami_admission.simulate") / "examples"
     texts = sorted((each.name, each.read_text()) for each in examples.iterdir())
-    documents = [doc for name, text in texts for doc in _parsed(name, text)]
+    documents = [doc for name, text in texts for doc in files_of.parsed(name, text)]
     result = run.simulate(scenario.build(documents), settings_of.Settings())
     _print(report.tables(result))
+
+
+_log_format = click.option("--log-format", type=click.Choice(("json", "text")), default="json")
+_log_level = click.option(
+    "--log-level", type=click.Choice(("debug", "info", "warning")), default="info"
+)
+_kubeconfig = click.option(
+    "--kubeconfig", metavar="FILE", help="Without it: the pod's service account."
+)
 
 
 @main.command()
 @click.option("--host", default="0.0.0.0", show_default=True, help="Address to listen on.")
 @click.option("--port", default=8443, show_default=True, help="Port of all routes.")
 @click.option("--metrics-port", default=9395, show_default=True, help="Port of /metrics.")
-@click.option("--kubeconfig", metavar="FILE", help="Without it: the pod's service account.")
+@_kubeconfig
 @click.option("--namespace", default="hami-system", show_default=True, help="Where we run.")
 @click.option("--service", default="hami-admission", show_default=True, help="How we are reached.")
 @click.option(
@@ -199,25 +201,92 @@ def demo() -> None:
     show_default=True,
     help="Unready but serving after SIGTERM, until no one is sent here any more.",
 )
-@click.option("--log-format", type=click.Choice(("json", "text")), default="json")
-@click.option("--log-level", type=click.Choice(("debug", "info", "warning")), default="info")
+@_log_format
+@_log_level
 @_config
 def control(config: str | None, log_format: Format, log_level: str, **where: Any) -> None:
     """Serve the webhooks and the scheduler extender of a cluster."""
     try:
+        from hami_admission import logs
         from hami_admission.certificates.files import Unusable
-        from hami_admission.control import app, logs
+        from hami_admission.control import app
         from hami_admission.kube.errors import NoConfiguration
     except ImportError as error:
         raise click.UsageError(f"{error}; install hami-admission[control]") from error
     if where["scheduler_lease"].count("/") != 1:
         raise click.UsageError(f"--scheduler-lease {where['scheduler_lease']}: NAMESPACE/NAME")
     with _Complaints():
-        settings = _settings(config)
+        settings = files_of.settings(config)
     logs.set_up(log_format, log_level)
     try:
         _run(app.serve(app.Options(**where), settings))
     except (NoConfiguration, Unusable) as error:
+        click.echo(f"hami-admission: {error}", err=True)
+        sys.exit(_BAD_INPUT)
+
+
+@main.command()
+@click.option("--node-name", envvar="NODE_NAME", required=True, help="Or NODE_NAME: our node.")
+@click.option(
+    "--driver",
+    type=click.Choice(("nvml", "scripted")),
+    default="nvml",
+    show_default=True,
+    help="Where the cards are: on this machine, or in the file of --script.",
+)
+@click.option("--script", metavar="FILE", help="Cards, links and events; see docs/agent.md.")
+@click.option("--device-config", metavar="FILE", help="For all nodes: device-config.yaml.")
+@click.option("--node-config", metavar="FILE", help="By node: upstream's config.json.")
+@click.option(
+    "--mode",
+    type=click.Choice(("environment", "devices")),
+    default="environment",
+    show_default=True,
+    help="By what the runtime chooses cards: the container's environment, or its devices.",
+)
+@click.option(
+    "--isolation",
+    type=click.Choice(("library", "none")),
+    default="library",
+    show_default=True,
+    help="Who keeps containers within their share of a card.",
+)
+@click.option("--hook-path", envvar="HOOK_PATH", default="/usr/local", show_default=True)
+@click.option(
+    "--device-list-strategy",
+    envvar="DEVICE_LIST_STRATEGY",
+    type=click.Choice(("envvar", "volume-mounts", "cdi-annotations", "cdi-cri")),
+    default="envvar",
+    show_default=True,
+)
+@click.option("--pass-device-specs", envvar="PASS_DEVICE_SPECS", is_flag=True)
+@click.option("--disable-health-checks", envvar="DP_DISABLE_HEALTHCHECKS", default="")
+@click.option("--enable-health-checks", envvar="DP_ENABLE_HEALTHCHECKS", default="")
+@click.option("--kubelet-folder", default="/var/lib/kubelet/device-plugins", show_default=True)
+@click.option(
+    "--pod-resources", default="/var/lib/kubelet/pod-resources/kubelet.sock", show_default=True
+)
+@click.option("--host", default="0.0.0.0", show_default=True, help="Address of --metrics-port.")
+@click.option("--metrics-port", default=9394, show_default=True, help="Port of /metrics.")
+@_kubeconfig
+@_log_format
+@_log_level
+def agent(log_format: Format, log_level: str, **flags: Any) -> None:
+    """Serve the cards of one node: to the kubelet, the scheduler and Prometheus."""
+    try:
+        from hami_admission import logs
+        from hami_admission.agent import app
+        from hami_admission.agent.driver import DriverError
+        from hami_admission.kube.errors import NoConfiguration
+        from hami_admission.node.options import Mistakes
+    except ImportError as error:
+        raise click.UsageError(f"{error}; install hami-admission[agent]") from error
+    if (flags["driver"] == "scripted") != (flags["script"] is not None):
+        raise click.UsageError("--script FILE belongs to --driver scripted, and it to --script")
+    logs.set_up(log_format, log_level)
+    try:
+        asyncio.run(app.serve(app.Flags(**flags)))
+    except (NoConfiguration, DriverError, Mistakes) as error:
         click.echo(f"hami-admission: {error}", err=True)
         sys.exit(_BAD_INPUT)
 
@@ -241,85 +310,6 @@ def _run(main_task: Coroutine[Any, Any, None]) -> None:
         from uvloop import new_event_loop as factory
     with asyncio.Runner(loop_factory=factory) as runner:
         runner.run(main_task)
-
-
-def _taken(body: bytes, name: str) -> Snapshot:
-    try:
-        return snapshots.decode(body)
-    except snapshots.Damaged as error:
-        raise BadInput(f"{name}: {error}") from error
-
-
-def _fetched(url: str) -> bytes:
-    """From this machine only: there is nobody between, and so the certificate is not looked at."""
-    if not _is_here(url):
-        raise BadInput(f"{url}: only https:// of this machine; kubectl port-forward leads there")
-    tls = ssl.create_default_context()
-    tls.check_hostname = False
-    tls.verify_mode = ssl.CERT_NONE
-    try:
-        with urlopen(url, timeout=30, context=tls) as answer:
-            body: bytes = answer.read()
-            return body
-    except (OSError, ValueError) as error:
-        raise BadInput(f"{url}: {error}; run it beside control, or give --snapshot") from error
-
-
-def _is_here(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        host = parts.hostname or ""
-        here = host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
-    return here and parts.scheme == "https"
-
-
-def _documents(files: Iterable[str]) -> Iterator[tuple[str, object]]:
-    for name in files:
-        yield from _parsed("standard input" if name == "-" else name, _text(name))
-
-
-def _parsed(name: str, text: str) -> list[tuple[str, object]]:
-    try:
-        _check_depth(name, text)
-        documents = list(yaml.load_all(text, Loader=Loader))
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise BadInput(f"{name}: not YAML: {error}") from error
-    return [(f"{name}, document {n}", each) for n, each in enumerate(documents, 1)]
-
-
-def _check_depth(name: str, text: str) -> None:
-    """libyaml composes recursively in C and would end the process; its parser does not."""
-    depth = 0
-    for event in yaml.parse(text, Loader=Loader):
-        if isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
-            if depth > _DEEPEST:
-                raise BadInput(f"{name}: nested deeper than {_DEEPEST} levels")
-        elif isinstance(event, yaml.CollectionEndEvent):
-            depth -= 1
-
-
-def _text(name: str) -> str:
-    try:
-        return sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not UTF-8 text"
-        raise BadInput(f"{name}: {reason}") from error
-
-
-def _settings(config: str | None) -> settings_of.Settings:
-    if config is None:
-        return settings_of.Settings()
-    documents = _parsed(config, _text(config))
-    values = documents[0][1] if documents else {}
-    if not isinstance(values, dict) or len(documents) > 1:
-        raise BadInput(f"{config}: one mapping of settings is wanted")
-    try:
-        return settings_of.from_mapping(values)
-    except settings_of.Mistakes as error:
-        raise BadInput("\n".join(f"{config}: {line}" for line in error.lines)) from error
 
 
 def _print(renderables: Sequence[RenderableType]) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 Mode = Literal["environment", "devices"]
 Operating = Literal["hami-core", "mig"]
+Isolation = Literal["library", "none"]
 ListStrategy = Literal["envvar", "volume-mounts", "cdi-annotations", "cdi-cri"]
 
 
@@ -46,7 +47,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     disable_core_limit: bool = False
     hook: str = "/usr/local"
     """The folder of the host in which the isolation library has its own, ``vgpu``."""
-    isolation: Literal["library", "none"] = "library"
+    isolation: Isolation = "library"
     strategy: ListStrategy = "envvar"
     pass_devices: bool = False
     topology_scores: bool = True

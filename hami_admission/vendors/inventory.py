@@ -25,13 +25,17 @@ def registered(facts: NodeFacts, *, register: str, handshake: str, count: str) -
     """What the node's agent published; nothing where its device plugin has gone.
 
     Facts/scheduling.md 4.3: the kubelet offers zero of the count resource once the plugin's socket
-    is gone; and a plugin that leaves a handshake unanswered for a minute is gone unless the
-    kubelet still offers the resource. Raises Malformed for an annotation that cannot be read.
+    is gone (or when all cards are sick, which the annotation says itself); and a plugin that leaves
+    a handshake unanswered for a minute is gone unless the kubelet still offers the resource. Raises
+    Malformed for an annotation that cannot be read.
     """
     text = facts.annotations.get(register, "")
+    if not text.strip():
+        return Inventory()
+    devices = registers.decode(text)
     offered = (facts.allocatable or {}).get(count)
-    if not text.strip() or (offered is not None and quantities.floor(offered) == 0):
+    if offered is not None and quantities.floor(offered) == 0 and any(d.healthy for d in devices):
         return Inventory()
     asked = facts.annotations.get(handshake, "")
     until = math.inf if offered is not None else handshakes.deadline(asked)
-    return Inventory(registers.decode(text), until)
+    return Inventory(devices, until)

@@ -167,6 +167,12 @@ class Replicas:
         for each in self.all:
             await each.stop()
 
+    def revive(self) -> None:
+        """As a kubelet does it: a kube-scheduler that lost its lease has ended by itself."""
+        for each in self.all:
+            if each.scheduler is not None and not each.scheduler.running:
+                each.scheduler.start()
+
     async def served(self) -> bool:
         """Is somebody ready?"""
         try:

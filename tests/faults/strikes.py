@@ -67,21 +67,12 @@ async def scheduler_killed(field: Field) -> None:
 
 async def scheduler_frozen(field: Field) -> None:
     """SIGSTOP of a kube-scheduler: two may lead when it goes on. It ends by itself then."""
-    process = _running(field.replica().scheduler)
-    await _frozen(field, process, 10.0)
-    await asyncio.sleep(2)
-    if not process.running:
-        process.start()
+    await _frozen(field, _running(field.replica().scheduler), 10.0)
 
 
 async def cut_off(field: Field) -> None:
     """No way to the API server for a replica."""
-    replica = field.replica()
-    await _frozen(field, _running(replica.pipe), 10.0)
-    await asyncio.sleep(1)
-    scheduler = replica.scheduler
-    if scheduler is not None and not scheduler.running:
-        scheduler.start()
+    await _frozen(field, _running(field.replica().pipe), 10.0)
 
 
 async def etcd_frozen(field: Field) -> None:

@@ -93,6 +93,7 @@ async def test_all_holds_whatever_strikes(
         await asyncio.sleep(2)
         driver.over = True
         await running
+        replicas.revive()
         await replicas.ready()
         await driver.mend()
         await settled(api)

@@ -1,0 +1,213 @@
+"""The wiring of the agent, and the order of start and stop."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import signal
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+import yaml
+
+from hami_admission.agent.cards import Cards
+from hami_admission.agent.desk import Desk
+from hami_admission.agent.kubelet import Kubelet
+from hami_admission.agent.own import Own
+from hami_admission.agent.plugin import Plugin
+from hami_admission.agent.podresources import PodResources
+from hami_admission.agent.register import Register
+from hami_admission.agent.scripted import Scripted
+from hami_admission.kube import client as clients
+from hami_admission.kube.events import Recorder
+from hami_admission.node import options as options_of
+from hami_admission.node.admissions import Admissions
+from hami_admission.node.options import Mistakes, Options
+from hami_admission.wire.notices import Notice
+
+if TYPE_CHECKING:
+    from hami_admission.agent.driver import Driver
+    from hami_admission.kube.client import Client
+    from hami_admission.node.pods import OwnPod
+
+log = logging.getLogger(__name__)
+
+COMPONENT = "hami-agent"
+FILES_SECONDS = 5.0
+"""Between looks whether the files of the options have changed."""
+
+
+class Flags(msgspec.Struct, frozen=True, kw_only=True):
+    """The command line of ``hami-admission agent``."""
+
+    node_name: str
+    driver: str = "nvml"
+    script: str | None = None
+    device_config: str | None = None
+    node_config: str | None = None
+    mode: options_of.Mode = "environment"
+    isolation: options_of.Isolation = "library"
+    hook_path: str = "/usr/local"
+    device_list_strategy: options_of.ListStrategy = "envvar"
+    pass_device_specs: bool = False
+    disable_health_checks: str = ""
+    enable_health_checks: str = ""
+    kubelet_folder: str = "/var/lib/kubelet/device-plugins"
+    pod_resources: str = "/var/lib/kubelet/pod-resources/kubelet.sock"
+    host: str = "0.0.0.0"
+    metrics_port: int = 9394
+    kubeconfig: str | None = None
+
+    def base(self) -> Options:
+        """What the flags say of the cards; the files say the rest."""
+        return Options(
+            mode=self.mode,
+            isolation=self.isolation,
+            hook=self.hook_path,
+            strategy=self.device_list_strategy,
+            pass_devices=self.pass_device_specs,
+            disabled_checks=self.disable_health_checks,
+            enabled_checks=self.enable_health_checks,
+        )
+
+
+class _Stop(Exception):
+    """Raised in the task group when the process was asked to stop."""
+
+
+async def serve(flags: Flags) -> None:
+    """Run until SIGTERM or SIGINT.
+
+    Raises NoConfiguration, DriverError and Mistakes where it cannot start.
+    """
+    gc.set_threshold(20_000, 50, 100)
+    files = _Files(flags)
+    options = files.read()
+    driver = await _driver(flags)
+    client = await clients.connect(flags.kubeconfig)
+    agent = _Agent(flags, options, driver, client)
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            await agent.start(tasks, files)
+    except* _Stop:
+        log.info("stopped")
+    finally:
+        await agent.stop()
+        await driver.close()
+        await client.close()
+
+
+async def _driver(flags: Flags) -> Driver:
+    if flags.driver == "scripted":
+        assert flags.script is not None, "the command line asks for it"
+        return Scripted(Path(flags.script))
+    from hami_admission.agent.nvml import Nvml
+
+    return await Nvml.start()
+
+
+class _Files:
+    """The options as flags and files say; they may be read again."""
+
+    def __init__(self, flags: Flags) -> None:
+        self._flags = flags
+        self._stamps: list[int | None] = []
+
+    def changed(self) -> bool:
+        """Is one of them another file than it was?"""
+        return self._stamps != [_stamp(each) for each in self._paths()]
+
+    def read(self) -> Options:
+        """Raises Mistakes with all that is wrong; keys that nobody knows are said."""
+        self._stamps = [_stamp(each) for each in self._paths()]
+        general, own = (None if path is None else _yaml(path) for path in self._paths())
+        found = options_of.read(self._flags.base(), general, own, self._flags.node_name)
+        for key in found.unknown:
+            log.warning("unknown setting", extra={"key": key})
+        return found.options
+
+    def _paths(self) -> tuple[str | None, str | None]:
+        return (self._flags.device_config, self._flags.node_config)
+
+
+def _stamp(path: str | None) -> int | None:
+    try:
+        return None if path is None else Path(path).stat().st_mtime_ns
+    except OSError:
+        return None
+
+
+def _yaml(path: str) -> object:
+    """JSON is YAML."""
+    try:
+        return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
+        raise Mistakes([f"{path}: {error}"]) from error
+
+
+class _Agent:
+    """The parts of the process and how they know each other."""
+
+    def __init__(self, flags: Flags, options: Options, driver: Driver, client: Client) -> None:
+        self._flags = flags
+        node, clock = flags.node_name, time.time
+        self.recorder = Recorder(client, COMPONENT, clock)
+        admissions = Admissions()
+        self.own = Own(client, node, admissions)
+        self.resources = PodResources(Path(flags.pod_resources))
+        self.desk = Desk(admissions, self.own, self.resources, self._mismatched)
+        self.desk.options = options
+        self.cards = Cards(node, driver, options, self.own, clock)
+        self.plugin = Plugin(options.resource, self.desk, checked=options.mode == "devices")
+        self.kubelet = Kubelet(Path(flags.kubelet_folder), [self.plugin])
+        self.register = Register(client, node)
+        self.mismatches = 0
+
+    async def start(self, tasks: asyncio.TaskGroup, files: _Files) -> None:
+        """The cards first: the kubelet is told of nothing that is not there."""
+        await self.cards.look()
+        for lasting in (
+            *(self.own.run(), self.recorder.run(), self.cards.listen()),
+            self.cards.run(self.plugin, self.register, self.desk, self.recorder.tell),
+            *(self.kubelet.run(), self._follow(files), self._until_stopped()),
+        ):
+            tasks.create_task(lasting)
+
+    async def stop(self) -> None:
+        """Pods that run go on; no new ones come."""
+        await self.kubelet.stop()
+
+    async def _follow(self, files: _Files) -> None:
+        """Files that are wrong leave everything as it was."""
+        while True:
+            await asyncio.sleep(FILES_SECONDS)
+            if not files.changed():
+                continue
+            try:
+                options = files.read()
+            except Mistakes as error:
+                for line in error.lines:
+                    log.error("settings not taken", extra={"error": line})
+                continue
+            if options.resource != self.plugin.resource:
+                log.error("another resource name needs a restart", extra={"name": options.resource})
+                options = msgspec.structs.replace(options, resource=self.plugin.resource)
+            self.cards.use(options)
+            log.info("settings taken")
+
+    async def _until_stopped(self) -> None:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        await stop.wait()
+        raise _Stop
+
+    def _mismatched(self, pod: OwnPod, text: str) -> None:
+        self.mismatches += 1
+        log.error("pod on other cards", extra={"pod": f"{pod.namespace}/{pod.name}", "error": text})
+        notice = Notice(pod.namespace, pod.name, pod.uid, "OtherCards", text, "Warning")
+        self.recorder.tell(notice)

@@ -1,0 +1,30 @@
+"""Driver: where the cards are found, and what it must be able to tell."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from hami_admission.node.facts import CardEvent, CardFacts, CardUse
+
+
+class DriverError(Exception):
+    """The driver does not answer, or not as it should; the message says what was asked."""
+
+
+class Driver(Protocol):
+    """Raises DriverError wherever it cannot answer."""
+
+    async def cards(self) -> tuple[CardFacts, ...]:
+        """All cards of the machine, as they are now."""
+
+    def events(self) -> AsyncIterator[CardEvent]:
+        """What befalls cards, as it happens; without an end."""
+
+    async def usage(self) -> tuple[CardUse, ...]:
+        """What is used of each card now."""
+
+    async def close(self) -> None:
+        """Let the machine go."""

@@ -1,0 +1,176 @@
+"""Cards from a YAML file: for demonstrations, development and tests.
+
+    cards:
+    - {uuid: GPU-0, model: A100-SXM4-80GB, memoryMiB: 81920, numa: 0}
+    links:
+    - {cards: [GPU-0, GPU-1], nvlinks: 12, pcie: single-switch}
+    events:
+    - {after: 30, card: GPU-0, kind: xid, code: 79}
+    sick:
+    - {card: GPU-1, kind: lost}
+
+``events`` befall so many seconds after the start. ``sick`` lasts as long as it stands in the file,
+which is read again when it changes: so a hand on the file makes a card sick, and well again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+import yaml
+
+from hami_admission.agent.driver import DriverError
+from hami_admission.model.device import Profile
+from hami_admission.node.facts import CardEvent, CardFacts, CardUse, Link
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+LOOK_SECONDS = 0.2
+
+Kind = Literal["xid", "ecc", "lost", "found"]
+Level = Literal[
+    "cross-cpu", "same-cpu", "host-bridge", "multi-switch", "single-switch", "same-board"
+]
+
+
+class _Base(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """What is misspelt is said, not passed over."""
+
+
+class _Profile(_Base, frozen=True):
+    name: str
+    memory_mib: int = msgspec.field(name="memoryMiB")
+    cores: int
+    slices: int
+    places: tuple[tuple[int, int], ...]
+
+
+class _Card(_Base, frozen=True):
+    uuid: str
+    model: str = "A100-SXM4-80GB"
+    memory_mib: int = msgspec.field(name="memoryMiB", default=81920)
+    numa: int = 0
+    bus_id: str = ""
+    profiles: tuple[_Profile, ...] = ()
+    used_mib: int = msgspec.field(name="usedMiB", default=0)
+    utilization: int = 0
+
+
+class _Link(_Base, frozen=True):
+    cards: tuple[str, str]
+    nvlinks: int = 0
+    pcie: Level = "cross-cpu"
+
+
+class _Event(_Base, frozen=True):
+    card: str
+    kind: Kind
+    after: float = 0.0
+    code: int = 0
+
+
+class Script(_Base, frozen=True):
+    """The file."""
+
+    cards: tuple[_Card, ...] = ()
+    links: tuple[_Link, ...] = ()
+    events: tuple[_Event, ...] = ()
+    sick: tuple[_Event, ...] = ()
+
+
+def parse(text: str) -> Script:
+    """Raises DriverError with the path of what is wrong."""
+    try:
+        return msgspec.convert(yaml.safe_load(text) or {}, Script)
+    except (yaml.YAMLError, msgspec.ValidationError, RecursionError) as error:
+        raise DriverError(str(error)) from error
+
+
+class Scripted:
+    """A driver whose machine is a file."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises DriverError where the file cannot be read."""
+        self._path = path
+        self._began = time.time()
+        self._script, self._stamp = self._read()
+
+    async def cards(self) -> tuple[CardFacts, ...]:
+        """The cards of the file, numbered in its order."""
+        self._renew()
+        return tuple(
+            CardFacts(
+                uuid=card.uuid,
+                index=index,
+                model=card.model,
+                memory_mib=card.memory_mib,
+                numa=card.numa,
+                bus_id=card.bus_id,
+                mig=bool(card.profiles),
+                profiles=tuple(Profile(*msgspec.structs.astuple(each)) for each in card.profiles),
+                links=self._links(card.uuid),
+                paths=(f"/dev/card{index}",),
+            )
+            for index, card in enumerate(self._script.cards)
+        )
+
+    async def events(self) -> AsyncIterator[CardEvent]:
+        """Those of the file in their time, and what is written into it later."""
+        due = deque(sorted(self._script.events, key=lambda each: each.after))
+        shown: tuple[_Event, ...] = ()
+        while True:
+            now = time.time()
+            while due and due[0].after <= now - self._began:
+                yield _told(due.popleft(), now)
+            self._renew()
+            for each in self._script.sick:
+                if each not in shown:
+                    yield _told(each, now)
+            for each in shown:
+                if each not in self._script.sick and each.kind == "lost":
+                    yield CardEvent(each.card, "found", at=now)
+            shown = self._script.sick
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def usage(self) -> tuple[CardUse, ...]:
+        """What the file says."""
+        self._renew()
+        return tuple(
+            CardUse(card.uuid, card.used_mib << 20, card.memory_mib << 20, card.utilization)
+            for card in self._script.cards
+        )
+
+    async def close(self) -> None:
+        """There is nothing to let go."""
+
+    def _links(self, uuid: str) -> tuple[Link, ...]:
+        return tuple(
+            Link(each.cards[1 - each.cards.index(uuid)], each.nvlinks, each.pcie)
+            for each in self._script.links
+            if uuid in each.cards
+        )
+
+    def _renew(self) -> None:
+        """A file that is half written or wrong leaves everything as it was."""
+        try:
+            if self._path.stat().st_mtime_ns != self._stamp:
+                self._script, self._stamp = self._read()
+        except (DriverError, OSError):
+            return
+
+    def _read(self) -> tuple[Script, int]:
+        try:
+            stamp = self._path.stat().st_mtime_ns
+            return parse(self._path.read_text(encoding="utf-8")), stamp
+        except (OSError, UnicodeDecodeError, DriverError) as error:
+            raise DriverError(f"{self._path}: {error}") from error
+
+
+def _told(event: _Event, now: float) -> CardEvent:
+    return CardEvent(event.card, event.kind, event.code, now)
