@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import uuid
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from hami_admission.agent.podresources import Unanswered
 from hami_admission.node import ids, response
@@ -13,7 +13,6 @@ from hami_admission.node import ids, response
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from hami_admission.agent.own import Own
     from hami_admission.agent.podresources import Holding, PodResources
     from hami_admission.node.admissions import Admissions
     from hami_admission.node.facts import CardFacts
@@ -22,6 +21,13 @@ if TYPE_CHECKING:
     from hami_admission.node.response import Response
 
 EVERYBODY = 0o777
+
+
+class Pods(Protocol):
+    """The pods of the node."""
+
+    def by_name(self, namespace: str, name: str) -> OwnPod | None:
+        """The pod of that name, as it was last seen."""
 
 
 class Desk:
@@ -33,7 +39,7 @@ class Desk:
     def __init__(
         self,
         admissions: Admissions,
-        own: Own,
+        own: Pods,
         resources: PodResources,
         mismatched: Callable[[OwnPod, str], None],
     ) -> None:

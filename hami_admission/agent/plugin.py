@@ -63,6 +63,11 @@ class Plugin:
         self._changed = asyncio.Condition()
         self._server: grpc.aio.Server | None = None
 
+    @property
+    def ids(self) -> frozenset[str]:
+        """The device ids that are offered."""
+        return frozenset(each.id for each in self._offers)
+
     async def offer(self, offers: Sequence[Offer]) -> None:
         """What the node has now; told to the kubelet when it is something else than before."""
         if tuple(offers) == self._offers:
