@@ -17,18 +17,27 @@ from hami_admission.agent.cards import Cards
 from hami_admission.agent.desk import Desk
 from hami_admission.agent.kubelet import Kubelet
 from hami_admission.agent.own import Own
+from hami_admission.agent.pages import Pages
 from hami_admission.agent.plugin import Plugin
 from hami_admission.agent.podresources import PodResources
 from hami_admission.agent.register import Register
+from hami_admission.agent.rivals import Rivals
 from hami_admission.agent.scripted import Scripted
 from hami_admission.kube import client as clients
+from hami_admission.kube import errors, paths
 from hami_admission.kube.events import Recorder
+from hami_admission.metrics import agent
 from hami_admission.node import options as options_of
 from hami_admission.node.admissions import Admissions
 from hami_admission.node.options import Mistakes, Options
+from hami_admission.wire import evictions
 from hami_admission.wire.notices import Notice
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from prometheus_client.core import Metric
+
     from hami_admission.agent.driver import Driver
     from hami_admission.kube.client import Client
     from hami_admission.node.pods import OwnPod
@@ -164,21 +173,46 @@ class _Agent:
         self.plugin = Plugin(options.resource, self.desk, checked=options.mode == "devices")
         self.kubelet = Kubelet(Path(flags.kubelet_folder), [self.plugin])
         self.register = Register(client, node)
+        self.rivals = Rivals(node, self.resources, self.plugin, self.kubelet, self.recorder.tell)
+        self.pages = Pages(self._families, self._missing)
         self.mismatches = 0
+        self._client = client
+        self._misplaced: asyncio.Queue[OwnPod] = asyncio.Queue()
 
     async def start(self, tasks: asyncio.TaskGroup, files: _Files) -> None:
         """The cards first: the kubelet is told of nothing that is not there."""
         await self.cards.look()
+        await self.pages.start(self._flags.host, self._flags.metrics_port)
         for lasting in (
             *(self.own.run(), self.recorder.run(), self.cards.listen()),
             self.cards.run(self.plugin, self.register, self.desk, self.recorder.tell),
-            *(self.kubelet.run(), self._follow(files), self._until_stopped()),
+            *(self.kubelet.run(), self.rivals.run(), self._evict()),
+            *(self._follow(files), self._until_stopped()),
         ):
             tasks.create_task(lasting)
 
     async def stop(self) -> None:
         """Pods that run go on; no new ones come."""
         await self.kubelet.stop()
+        await self.pages.stop()
+
+    def _families(self) -> Iterator[Metric]:
+        counts = {
+            "registrations": self.kubelet.registrations,
+            "allocations": self.plugin.allocations,
+            "node_writes": self.register.writes,
+            "mismatches": self.mismatches,
+        }
+        cards = {each.uuid: self.cards.sick.get(each.uuid, "") for each in self.cards.devices}
+        yield from agent.families(agent.AgentView(counts, cards, self.rivals.found))
+
+    def _missing(self) -> list[str]:
+        done = {
+            "pods of the node": self.own.listed,
+            "registration at the kubelet": self.kubelet.registrations > 0,
+            "annotations of the node": self.register.published,
+        }
+        return [what for what, is_done in done.items() if not is_done]
 
     async def _follow(self, files: _Files) -> None:
         """Files that are wrong leave everything as it was."""
@@ -211,3 +245,19 @@ class _Agent:
         log.error("pod on other cards", extra={"pod": f"{pod.namespace}/{pod.name}", "error": text})
         notice = Notice(pod.namespace, pod.name, pod.uid, "OtherCards", text, "Warning")
         self.recorder.tell(notice)
+        self._misplaced.put_nowait(pod)
+
+    async def _evict(self) -> None:
+        """Pods that the kubelet gave other cards than theirs: they cannot start, and go.
+
+        One that cannot be evicted now is found again when the kubelet tries to start it again.
+        """
+        while True:
+            pod = await self._misplaced.get()
+            body = evictions.encode(pod.namespace, pod.name, pod.uid)
+            try:
+                path = paths.eviction(pod.namespace, pod.name)
+                await self._client.request("POST", path, body)
+            except errors.ApiError as error:
+                fields = {"pod": f"{pod.namespace}/{pod.name}", "error": str(error)}
+                log.warning("not evicted", extra=fields)

@@ -27,6 +27,7 @@ class Register:
         self._path = paths.node(node)
         self._written: dict[str, str | None] | None = None
         self.writes = 0
+        self.published = False
 
     async def publish(self, notes: Mapping[str, str | None]) -> None:
         """Write these annotations, unless they stand there; None takes one away."""
@@ -35,10 +36,12 @@ class Register:
             there = nodes.decode(body).annotations
             self._written = {key: there.get(key) for key in notes}
         if self._written == dict(notes):
+            self.published = True
             return
         body = msgspec.json.encode({"metadata": {"annotations": notes}})
         await self._api.request("PATCH", self._path, body, content_type=MERGE_PATCH)
         self._written = dict(notes)
+        self.published = True
         self.writes += 1
         log.info("registered on the node", extra={"annotations": sorted(notes)})
 

@@ -137,7 +137,8 @@ class Preemptor:
             name = f"{victim.namespace}/{victim.name}"
             try:
                 path = paths.eviction(victim.namespace, victim.name)
-                await self._api.request("POST", path, evictions.encode(victim))
+                body = evictions.encode(victim.namespace, victim.name, victim.uid)
+                await self._api.request("POST", path, body)
             except errors.NotFound:
                 continue
             except errors.ApiError as error:

@@ -173,11 +173,11 @@ def protected(victims: Iterable[Victim], budgets: Iterable[Budget]) -> frozenset
     return frozenset(spared)
 
 
-def encode(victim: Victim) -> bytes:
+def encode(namespace: str, name: str, uid: str) -> bytes:
     """The body for POST …/pods/NAME/eviction; the uid makes a pod of the same name safe."""
     return msgspec.json.encode({
         "apiVersion": "policy/v1",
         "kind": "Eviction",
-        "metadata": {"name": victim.name, "namespace": victim.namespace},
-        "deleteOptions": {"preconditions": {"uid": victim.uid}},
+        "metadata": {"name": name, "namespace": namespace},
+        "deleteOptions": {"preconditions": {"uid": uid}},
     })

@@ -85,7 +85,7 @@ def test_what_is_read_of_a_victim() -> None:
     assert (found.leaving, found.grace, found.mirror) == (True, 30, False)
     body = msgspec.json.encode({"metadata": {}, "spec": {"terminationGracePeriodSeconds": 0}})
     assert evictions.decode_victim(body).grace == 0
-    assert msgspec.json.decode(evictions.encode(found)) == {
+    assert msgspec.json.decode(evictions.encode("team", "v", "v")) == {
         "apiVersion": "policy/v1",
         "kind": "Eviction",
         "metadata": {"name": "v", "namespace": "team"},
