@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,12 +38,12 @@ class Kubelet:
     def __init__(self, folder: Path, plugins: Sequence[Plugin]) -> None:
         self._folder = folder
         self._plugins = plugins
-        self._again = asyncio.Event()
+        self._again = False
         self.registrations = 0
 
     def again(self) -> None:
         """Somebody else has registered what is ours."""
-        self._again.set()
+        self._again = True
 
     async def run(self) -> None:
         """Register, and register anew when the kubelet is another one."""
@@ -75,7 +74,7 @@ class Kubelet:
 
     async def _register(self) -> None:
         """A kubelet that starts empties the folder, so all sockets are made anew."""
-        self._again.clear()
+        self._again = False
         for plugin in self._plugins:
             socket = self._socket(plugin)
             await plugin.serve(socket)
@@ -96,14 +95,12 @@ class Kubelet:
             self.registrations += 1
 
     async def _until_changed(self, kubelet: Identity) -> None:
-        while not self._again.is_set():
+        while not self._again:
             if _identity(self._folder / SOCKET) != kubelet:
                 return
             if any(_identity(self._socket(plugin)) is None for plugin in self._plugins):
                 return
-            with suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_SECONDS):
-                    await self._again.wait()
+            await asyncio.sleep(LOOK_SECONDS)
 
 
 def _identity(socket: Path) -> Identity | None:
