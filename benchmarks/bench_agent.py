@@ -36,7 +36,8 @@ from hami_admission.kube import access
 logs.set_up("json", "warning")
 async def find(_): return access.mounted(Path(sys.argv[1]))
 access.find = find
-flags = app.Flags(node_name="n", driver="scripted", script=sys.argv[2], isolation="none",
+flags = app.Flags(node_name="n", driver="scripted", script=sys.argv[2],
+    settings={"isolation": "none"},
     node_config=sys.argv[3], kubelet_folder=sys.argv[4], metrics_port=0, host="127.0.0.1",
     pod_resources=sys.argv[4] + "/kubelet.sock")
 asyncio.run(app.serve(flags))

@@ -8,6 +8,7 @@ Read the packages in this order; each opens with what lives there:
 - ``quota``: what a namespace may take
 - ``admission``: may the pod enter, and how must it look
 - ``placement``: where does the pod fit
+- ``node``: what a node decides about its cards, and what a container gets of them
 - ``cluster``: what we know now, the one mutable thing
 - ``metrics``: the same as numbers for Prometheus
 - ``simulate``: the same decisions on files

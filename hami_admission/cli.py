@@ -240,28 +240,20 @@ def control(config: str | None, log_format: Format, log_level: str, **where: Any
 @click.option(
     "--mode",
     type=click.Choice(("environment", "devices")),
-    default="environment",
-    show_default=True,
     help="By what the runtime chooses cards: the container's environment, or its devices.",
 )
 @click.option(
     "--isolation",
     type=click.Choice(("library", "none")),
-    default="library",
-    show_default=True,
     help="Who keeps containers within their share of a card.",
 )
-@click.option("--hook-path", envvar="HOOK_PATH", default="/usr/local", show_default=True)
 @click.option(
-    "--device-list-strategy",
-    envvar="DEVICE_LIST_STRATEGY",
-    type=click.Choice(("envvar", "volume-mounts", "cdi-annotations", "cdi-cri")),
-    default="envvar",
-    show_default=True,
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A flag of HAMi's device plugin, such as device-list-strategy=cdi-cri.",
 )
-@click.option("--pass-device-specs", envvar="PASS_DEVICE_SPECS", is_flag=True)
-@click.option("--disable-health-checks", envvar="DP_DISABLE_HEALTHCHECKS", default="")
-@click.option("--enable-health-checks", envvar="DP_ENABLE_HEALTHCHECKS", default="")
 @click.option("--kubelet-folder", default="/var/lib/kubelet/device-plugins", show_default=True)
 @click.option(
     "--pod-resources", default="/var/lib/kubelet/pod-resources/kubelet.sock", show_default=True
@@ -271,22 +263,34 @@ def control(config: str | None, log_format: Format, log_level: str, **where: Any
 @_kubeconfig
 @_log_format
 @_log_level
-def agent(log_format: Format, log_level: str, **flags: Any) -> None:
-    """Serve the cards of one node: to the kubelet, the scheduler and Prometheus."""
+def agent(
+    log_format: Format,
+    log_level: str,
+    settings: tuple[str, ...],
+    mode: str | None,
+    isolation: str | None,
+    **flags: Any,
+) -> None:
+    """Serve the cards of one node: to the kubelet, the scheduler and Prometheus.
+
+    The environment variables of HAMi's device plugin are read as well; see docs/agent.md.
+    """
     try:
         from hami_admission import logs
         from hami_admission.agent import app
         from hami_admission.agent.driver import DriverError
         from hami_admission.kube.errors import NoConfiguration
-        from hami_admission.node.options import Mistakes
     except ImportError as error:
         raise click.UsageError(f"{error}; install hami-admission[agent]") from error
     if (flags["driver"] == "scripted") != (flags["script"] is not None):
         raise click.UsageError("--script FILE belongs to --driver scripted, and it to --script")
+    said = {name: value for name, _, value in (each.partition("=") for each in settings)}
+    own = {"mode": mode, "isolation": isolation}
+    said |= {name: value for name, value in own.items() if value is not None}
     logs.set_up(log_format, log_level)
     try:
-        asyncio.run(app.serve(app.Flags(**flags)))
-    except (NoConfiguration, DriverError, Mistakes) as error:
+        asyncio.run(app.serve(app.Flags(settings=said, **flags)))
+    except (NoConfiguration, DriverError, settings_of.Mistakes) as error:
         click.echo(f"hami-admission: {error}", err=True)
         sys.exit(_BAD_INPUT)
 

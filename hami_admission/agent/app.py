@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import os
 import signal
 import time
 from pathlib import Path
@@ -27,9 +28,9 @@ from hami_admission.kube import client as clients
 from hami_admission.kube import errors, paths
 from hami_admission.kube.events import Recorder
 from hami_admission.metrics import agent
-from hami_admission.node import options as options_of
+from hami_admission.node import sources
 from hami_admission.node.admissions import Admissions
-from hami_admission.node.options import Mistakes, Options
+from hami_admission.settings import Mistakes
 from hami_admission.wire import evictions
 from hami_admission.wire.notices import Notice
 
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
     from hami_admission.agent.driver import Driver
     from hami_admission.kube.client import Client
+    from hami_admission.node.options import Options
     from hami_admission.node.pods import OwnPod
 
 log = logging.getLogger(__name__)
@@ -50,37 +52,19 @@ FILES_SECONDS = 5.0
 
 
 class Flags(msgspec.Struct, frozen=True, kw_only=True):
-    """The command line of ``hami-admission agent``."""
+    """Where things are; ``settings`` are flags that say something of the cards, by their names."""
 
     node_name: str
     driver: str = "nvml"
     script: str | None = None
     device_config: str | None = None
     node_config: str | None = None
-    mode: options_of.Mode = "environment"
-    isolation: options_of.Isolation = "library"
-    hook_path: str = "/usr/local"
-    device_list_strategy: options_of.ListStrategy = "envvar"
-    pass_device_specs: bool = False
-    disable_health_checks: str = ""
-    enable_health_checks: str = ""
+    settings: dict[str, str] = {}
     kubelet_folder: str = "/var/lib/kubelet/device-plugins"
     pod_resources: str = "/var/lib/kubelet/pod-resources/kubelet.sock"
     host: str = "0.0.0.0"
     metrics_port: int = 9394
     kubeconfig: str | None = None
-
-    def base(self) -> Options:
-        """What the flags say of the cards; the files say the rest."""
-        return Options(
-            mode=self.mode,
-            isolation=self.isolation,
-            hook=self.hook_path,
-            strategy=self.device_list_strategy,
-            pass_devices=self.pass_device_specs,
-            disabled_checks=self.disable_health_checks,
-            enabled_checks=self.enable_health_checks,
-        )
 
 
 class _Stop(Exception):
@@ -130,12 +114,17 @@ class _Files:
         return self._stamps != [_stamp(each) for each in self._paths()]
 
     def read(self) -> Options:
-        """Raises Mistakes with all that is wrong; keys that nobody knows are said."""
+        """Raises Mistakes with all that is wrong; what has no effect is said."""
         self._stamps = [_stamp(each) for each in self._paths()]
         general, own = (None if path is None else _yaml(path) for path in self._paths())
-        found = options_of.read(self._flags.base(), general, own, self._flags.node_name)
-        for key in found.unknown:
-            log.warning("unknown setting", extra={"key": key})
+        found = sources.read(
+            device_config=general,
+            node_config=own,
+            environment={**os.environ, "NODE_NAME": self._flags.node_name},
+            flags=self._flags.settings,
+        )
+        for note in found.notes:
+            log.warning("setting without effect", extra={"note": note})
         return found.options
 
     def _paths(self) -> tuple[str | None, str | None]:
@@ -170,7 +159,7 @@ class _Agent:
         self.desk = Desk(admissions, self.own, self.resources, self._mismatched)
         self.desk.options = options
         self.cards = Cards(node, driver, options, self.own, clock)
-        self.plugin = Plugin(options.resource, self.desk, checked=options.mode == "devices")
+        self.plugin = Plugin(options.resource_name, self.desk, checked=options.decides == "devices")
         self.kubelet = Kubelet(Path(flags.kubelet_folder), [self.plugin])
         self.register = Register(client, node)
         self.rivals = Rivals(node, self.resources, self.plugin, self.kubelet, self.recorder.tell)
@@ -203,7 +192,8 @@ class _Agent:
             "node_writes": self.register.writes,
             "mismatches": self.mismatches,
         }
-        cards = {each.uuid: self.cards.sick.get(each.uuid, "") for each in self.cards.devices}
+        found = self.cards.inventory
+        cards = {each.uuid: found.sick.get(each.uuid, "") for each in found.devices}
         yield from agent.families(agent.AgentView(counts, cards, self.rivals.found))
 
     def _missing(self) -> list[str]:
@@ -226,9 +216,12 @@ class _Agent:
                 for line in error.lines:
                     log.error("settings not taken", extra={"error": line})
                 continue
-            if options.resource != self.plugin.resource:
-                log.error("another resource name needs a restart", extra={"name": options.resource})
-                options = msgspec.structs.replace(options, resource=self.plugin.resource)
+            if options.resource_name != self.plugin.resource:
+                log.error(
+                    "another resource name needs a restart",
+                    extra={"resource": options.resource_name},
+                )
+                options = msgspec.structs.replace(options, resource_name=self.plugin.resource)
             self.cards.use(options)
             log.info("settings taken")
 

@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hami_admission.agent.driver import DriverError
-from hami_admission.agent.plugin import Offer
 from hami_admission.kube import errors
-from hami_admission.node import health, ids, inventory
+from hami_admission.node import health, ids, inventory, links
 from hami_admission.wire.notices import Notice
 
 if TYPE_CHECKING:
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from hami_admission.agent.own import Own
     from hami_admission.agent.plugin import Plugin
     from hami_admission.agent.register import Register
-    from hami_admission.model.device import Device
     from hami_admission.node.facts import CardEvent, CardFacts
     from hami_admission.node.options import Options
 
@@ -37,21 +35,21 @@ DOUBT_LOOKS = 10
 
 
 class Cards:
-    """``run`` goes on for ever; ``sick`` are uuids with what is wrong."""
+    """``run`` goes on for ever; ``inventory`` is what is offered now."""
 
     def __init__(
         self, node: str, driver: Driver, options: Options, own: Own, clock: Callable[[], float]
     ) -> None:
         self.options = options
-        self.sick: dict[str, str] = {}
-        self.devices: tuple[Device, ...] = ()
+        self.inventory = inventory.build((), options, {})
         self._node = node
         self._driver = driver
         self._own = own
         self._clock = clock
         self._facts: tuple[CardFacts, ...] = ()
-        self._state: health.State = {}
+        self._state = health.State()
         self._told: dict[str, str] = {}
+        self._pairs: set[tuple[str, str]] = set()
         self._changed = asyncio.Event()
         self._looks = 0
 
@@ -63,6 +61,7 @@ class Cards:
     async def look(self) -> None:
         """Ask the driver; raises DriverError."""
         self._facts = await self._driver.cards()
+        self._state = health.watch(self._state, self._facts)
         self._looks += 1
 
     async def listen(self) -> None:
@@ -76,12 +75,12 @@ class Cards:
                 await asyncio.sleep(RETRY_SECONDS)
 
     def _befell(self, event: CardEvent) -> None:
-        uuids = [card.uuid for card in self._facts]
-        rules = health.rules(self.options)
-        self._state = health.after(self._state, event, uuids, rules)
-        fields = {"card": event.uuid, "kind": event.kind, "code": event.code}
-        log.info("event of a card", extra=fields)
-        self._changed.set()
+        before = health.sick(self._state, self._clock())
+        self._state = health.after(self._state, event, self.options)
+        if health.sick(self._state, self._clock()) != before:
+            fields = {"card": event.card, "kind": event.kind.value, "code": event.code}
+            log.warning("card turned sick", extra=fields)
+            self._changed.set()
 
     async def run(
         self, plugin: Plugin, register: Register, desk: Desk, tell: Callable[[Notice], None]
@@ -92,7 +91,11 @@ class Cards:
             self._decide()
             desk.options = self.options
             desk.cards = {card.uuid: card for card in self._facts}
-            await plugin.offer(self._offers())
+            await plugin.offer(
+                ids.offered(
+                    self.inventory.devices, inventory.numa_nodes(self.inventory, self.options)
+                )
+            )
             for notice in self._notices():
                 tell(notice)
             done = await self._published(register)
@@ -103,39 +106,32 @@ class Cards:
                 log.warning("the driver does not answer", extra={"error": str(error)})
 
     def _decide(self) -> None:
-        self.sick = health.sick(self._state, self._clock())
+        now = self._clock()
+        self._state = health.tick(self._state, now, self.options)
         ready = self.options.isolation == "none" or self._library()
-        cards = self._facts if ready else ()
-        self.devices = inventory.offered(cards, self.options, self.sick)
+        sick = health.sick(self._state, now)
+        self.inventory = inventory.build(self._facts if ready else (), self.options, sick)
 
     def _library(self) -> bool:
         """Is there what keeps containers within their share? Without it no card is offered."""
-        folder = Path(self.options.hook, "vgpu")
+        folder = Path(self.options.hook_path, "vgpu")
         missing = [each for each in ("libvgpu.so", "ld.so.preload") if not (folder / each).exists()]
         if missing:
             log.error("isolation library missing", extra={"folder": str(folder), "files": missing})
         return not missing
 
-    def _offers(self) -> list[Offer]:
-        numa = self.options.numa_topology
-        return [
-            Offer(each, device.healthy, device.numa if numa else None)
-            for device in self.devices
-            for each in ids.of_card(device.uuid, device.slots)
-        ]
-
     async def _published(self, register: Register) -> bool:
         if self._looks % DOUBT_LOOKS == 0:
             register.doubt()
         try:
-            await register.publish(inventory.notes(self._facts, self.devices, self.options))
+            await register.publish(inventory.published(self.inventory, self.options))
         except errors.ApiError as error:
             log.warning("not registered on the node", extra={"error": str(error)})
             return False
         return True
 
     async def _until_changed(self, seconds: float) -> None:
-        end = health.next_look(self._state, self._clock())
+        end = health.next_change(self._state, self._clock())
         if end is not None:
             seconds = min(seconds, max(end - self._clock(), 0.0) + 0.01)
         try:
@@ -147,7 +143,8 @@ class Cards:
     def _notices(self) -> list[Notice]:
         """On the node, and on each pod that has the card: it stays, but its user should know."""
         found: list[Notice] = []
-        for uuid, reason in self.sick.items():
+        sick = self.inventory.sick
+        for uuid, reason in sick.items():
             if self._told.get(uuid) != reason:
                 text = f"card {uuid}: {reason}; it takes no new pods, running ones stay"
                 found.append(self._of_node("CardSick", text, uuid, warning=True))
@@ -155,11 +152,24 @@ class Cards:
                     Notice(pod.namespace, pod.name, pod.uid, "CardSick", text, "Warning", uuid)
                     for pod in self._own.with_card(uuid)
                 ]
-        for uuid in self._told.keys() - self.sick.keys():
+        for uuid in self._told.keys() - sick.keys():
             text = f"card {uuid} takes pods again"
             found.append(self._of_node("CardRecovered", text, uuid, warning=False))
-        self._told = dict(self.sick)
-        return found
+        self._told = dict(sick)
+        return found + self._of_links()
+
+    def _of_links(self) -> list[Notice]:
+        pairs = links.scores(self.inventory.cards).asymmetric
+        new, self._pairs = set(pairs) - self._pairs, set(pairs)
+        return [
+            self._of_node(
+                "AsymmetricGPUP2PLink",
+                f"cards {one} and {other} say different links of each other; they count as none",
+                f"{one}/{other}",
+                warning=True,
+            )
+            for one, other in sorted(new)
+        ]
 
     def _of_node(self, reason: str, text: str, cause: str, *, warning: bool) -> Notice:
         kind = "Warning" if warning else "Normal"

@@ -54,11 +54,11 @@ class Desk:
         """On the cards of the pod whose turn it is, as far as can be told."""
         asked = self._admissions.next(size)
         wanted = asked.need.cards if asked is not None and self.options.preferred_allocation else ()
-        return ids.preferred(available, must, size, wanted)
+        return list(ids.preferred(available, must, wanted, size))
 
     def allocate(self, devices: Sequence[str]) -> Response:
         """And a new folder for its usage, where it has none of its own yet."""
-        cards = ids.cards(devices)
+        cards = _cards(devices)
         controlled = self._admissions.controlled(len(cards))
         self._admissions.given(cards)
         if self.options.isolation == "library":
@@ -72,7 +72,7 @@ class Desk:
         A kubelet that does not say whose devices these are is not contradicted: it would keep every
         container of the node from starting.
         """
-        if self.options.mode != "devices":
+        if self.options.decides != "devices":
             return ""
         try:
             holdings = await self._resources.holdings()
@@ -80,14 +80,14 @@ class Desk:
             return ""
         given = frozenset(devices)
         for each in holdings:
-            if each.resource == self.options.resource and each.devices == given:
+            if each.resource == self.options.resource_name and each.devices == given:
                 return self._compared(each)
         return ""
 
     def _compared(self, holding: Holding) -> str:
         pod = self._own.by_name(holding.namespace, holding.pod)
         annotated = pod.cards(holding.container) if pod is not None else frozenset()
-        given = frozenset(ids.cards(holding.devices))
+        given = frozenset(map(ids.card, holding.devices))
         if pod is None or not annotated or annotated == given:
             return ""
         text = (
@@ -99,10 +99,14 @@ class Desk:
 
     def _fresh(self, devices: Sequence[str]) -> None:
         """The folder of these devices as if nobody had had them before."""
-        path = Path(self.options.hook, "vgpu", "containers", response.folder(devices))
+        path = Path(self.options.hook_path, "vgpu", "containers", response.folder(devices))
         shutil.rmtree(path, ignore_errors=True)
         path.mkdir(parents=True)
         path.chmod(EVERYBODY)
         locks = Path(response.LOCKS)
         locks.mkdir(exist_ok=True)
         locks.chmod(EVERYBODY)
+
+
+def _cards(devices: Sequence[str]) -> list[str]:
+    return list(dict.fromkeys(map(ids.card, devices)))

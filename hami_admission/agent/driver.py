@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from hami_admission.node.facts import CardEvent, CardFacts, CardUse
+    from hami_admission.node.facts import CardEvent, CardFacts, Load
 
 
 class DriverError(Exception):
@@ -21,9 +21,10 @@ class Driver(Protocol):
         """All cards of the machine, as they are now."""
 
     def events(self) -> AsyncIterator[CardEvent]:
-        """What befalls cards, as it happens; without an end."""
+        """What befalls cards, as it happens; without an end. A card that is lost is told again and
+        again, for as long as it is."""
 
-    async def usage(self) -> tuple[CardUse, ...]:
+    async def usage(self) -> tuple[Load, ...]:
         """What is used of each card now."""
 
     async def close(self) -> None:

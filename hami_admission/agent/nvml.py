@@ -13,8 +13,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pynvml
 
 from hami_admission.agent.driver import DriverError
-from hami_admission.model.device import Profile
-from hami_admission.node.facts import CardEvent, CardFacts, CardUse, Link
+from hami_admission.node import facts
+from hami_admission.node.facts import (
+    DOUBLE_BIT,
+    CardEvent,
+    CardFacts,
+    EventKind,
+    Level,
+    Load,
+    ProfileFacts,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -23,18 +31,6 @@ T = TypeVar("T")
 
 WAIT_MS = 5000
 """For an event; so long may an end of the process take."""
-
-GPU_SLICES = 7
-"""Compute slices of a whole card in MIG mode."""
-
-_LEVELS = {
-    pynvml.NVML_TOPOLOGY_INTERNAL: "same-board",
-    pynvml.NVML_TOPOLOGY_SINGLE: "single-switch",
-    pynvml.NVML_TOPOLOGY_MULTIPLE: "multi-switch",
-    pynvml.NVML_TOPOLOGY_HOSTBRIDGE: "host-bridge",
-    pynvml.NVML_TOPOLOGY_NODE: "same-cpu",
-    pynvml.NVML_TOPOLOGY_SYSTEM: "cross-cpu",
-}
 
 _WATCHED = pynvml.nvmlEventTypeXidCriticalError | pynvml.nvmlEventTypeDoubleBitEccError
 
@@ -58,24 +54,19 @@ class Nvml:
         return await _asked("cards", _cards)
 
     async def events(self) -> AsyncIterator[CardEvent]:
-        """Xid and double-bit errors as they happen, and cards that are lost and found."""
+        """Xid and double-bit errors as they happen; at each look, the cards that are lost."""
         watched = await _asked("events", _watch)
-        lost: set[str] = set()
         try:
             while not self._closed:
                 found = await _asked("events", lambda: _wait(watched))
                 if found is not None:
                     yield found
-                gone = await _asked("cards", lambda: _unreachable(watched.uuids))
-                for uuid in sorted(gone - lost):
-                    yield CardEvent(uuid, "lost", at=time.time())
-                for uuid in sorted(lost - gone):
-                    yield CardEvent(uuid, "found", at=time.time())
-                lost = gone
+                for uuid in await _asked("cards", lambda: _lost(watched.uuids)):
+                    yield CardEvent(uuid, EventKind.LOST, 0, time.time())
         finally:
             await _asked("events", lambda: pynvml.nvmlEventSetFree(watched.set))
 
-    async def usage(self) -> tuple[CardUse, ...]:
+    async def usage(self) -> tuple[Load, ...]:
         """What is used of each card now."""
         return await _asked("usage", _usage)
 
@@ -114,102 +105,98 @@ def _text(value: str | bytes) -> str:
 
 def _cards() -> tuple[CardFacts, ...]:
     handles = _handles()
-    uuids = {_bus(handle): _text(pynvml.nvmlDeviceGetUUID(handle)) for handle in handles}
-    return tuple(_card(index, handle, handles, uuids) for index, handle in enumerate(handles))
+    return tuple(_card(index, handle, handles) for index, handle in enumerate(handles))
 
 
-def _card(index: int, handle: Handle, handles: list[Handle], uuids: dict[str, str]) -> CardFacts:
-    mig = bool(_or((0, 0), pynvml.nvmlDeviceGetMigMode, handle)[0])
-    memory = _or(None, pynvml.nvmlDeviceGetMemoryInfo, handle)
-    bus = _bus(handle)
-    return CardFacts(
-        uuid=uuids[bus],
-        index=index,
-        model=_text(pynvml.nvmlDeviceGetName(handle)),
-        memory_mib=0 if memory is None else int(memory.total) >> 20,
-        numa=_numa(bus),
-        bus_id=bus,
-        mig=mig,
-        profiles=_profiles(handle) if mig else (),
-        links=tuple(_link(handle, other, uuids) for other in handles if _bus(other) != bus),
-        paths=(f"/dev/nvidia{_or(index, pynvml.nvmlDeviceGetMinorNumber, handle)}",),
-    )
+def _uuid(handle: Handle) -> str:
+    return _text(pynvml.nvmlDeviceGetUUID(handle))
 
 
 def _bus(handle: Handle) -> str:
-    """As the kernel names it: four digits of domain, lower case."""
-    text = _text(pynvml.nvmlDeviceGetPciInfo(handle).busId).lower()
-    return text[4:] if len(text) > 12 else text
+    return _text(pynvml.nvmlDeviceGetPciInfo(handle).busId)
 
 
-def _numa(bus: str) -> int:
-    try:
-        return int(Path(f"/sys/bus/pci/devices/{bus}/numa_node").read_text())
-    except (OSError, ValueError):
-        return -1
-
-
-def _link(handle: Handle, other: Handle, uuids: dict[str, str]) -> Link:
-    level = _or(
-        pynvml.NVML_TOPOLOGY_SYSTEM, pynvml.nvmlDeviceGetTopologyCommonAncestor, handle, other
+def _card(index: int, handle: Handle, handles: list[Handle]) -> CardFacts:
+    memory = _or(None, pynvml.nvmlDeviceGetMemoryInfo, handle)
+    mig = bool(_or((0, 0), pynvml.nvmlDeviceGetMigMode, handle)[0])
+    remotes = _remotes(handle)
+    return CardFacts(
+        uuid=_uuid(handle),
+        index=index,
+        name=_text(pynvml.nvmlDeviceGetName(handle)),
+        memory_mib=None if memory is None else int(memory.total) >> 20,
+        bus_id=_bus(handle),
+        numa=_numa(_bus(handle)),
+        mig=mig,
+        profiles=_profiles(handle) if mig else (),
+        instances=_instances(handle) if mig else (),
+        paths=(f"/dev/nvidia{_or(index, pynvml.nvmlDeviceGetMinorNumber, handle)}",),
+        levels=tuple(
+            (_uuid(other), _level(handle, other))
+            for other in handles
+            if _uuid(other) != _uuid(handle)
+        ),
+        nvlinks=tuple(bus for bus in remotes if bus),
+        switch_links=sum(not bus for bus in remotes),
     )
-    return Link(uuids[_bus(other)], _lines(handle, other), _LEVELS.get(level, "cross-cpu"))
 
 
-def _lines(handle: Handle, other: Handle) -> int:
-    """Direct lines to the other card; else those through switches, as many as both have."""
-    mine, theirs = _remotes(handle), _remotes(other)
-    direct = mine.count(_bus(other))
-    if direct:
-        return direct
-    return min(sum(map(_is_switch, mine)), sum(map(_is_switch, theirs)))
+def _numa(bus: str) -> int | None:
+    """The kernel says -1 where it knows none."""
+    try:
+        found = int(Path(f"/sys/bus/pci/devices/{facts.sysfs_name(bus)}/numa_node").read_text())
+    except (OSError, ValueError):
+        return None
+    return found if found >= 0 else None
 
 
-_SWITCH = "switch"
-
-
-def _is_switch(remote: str) -> bool:
-    return remote == _SWITCH
+def _level(handle: Handle, other: Handle) -> Level:
+    ancestor = pynvml.nvmlDeviceGetTopologyCommonAncestor
+    return Level(_or(Level.CROSS_CPU, ancestor, handle, other))
 
 
 def _remotes(handle: Handle) -> list[str]:
-    """Where each active line leads: the bus of a card, or a switch."""
+    """The bus id at the far end of each active NVLink; empty where that is a switch."""
     found = []
     for line in range(pynvml.NVML_NVLINK_MAX_LINKS):
         if not _or(0, pynvml.nvmlDeviceGetNvLinkState, handle, line):
             continue
         kind = _or(None, pynvml.nvmlDeviceGetNvLinkRemoteDeviceType, handle, line)
         if kind == pynvml.NVML_NVLINK_DEVICE_TYPE_SWITCH:
-            found.append(_SWITCH)
+            found.append("")
             continue
         pci = _or(None, pynvml.nvmlDeviceGetNvLinkRemotePciInfo, handle, line)
         if pci is not None:
-            text = _text(pci.busId).lower()
-            found.append(text[4:] if len(text) > 12 else text)
+            found.append(_text(pci.busId))
     return found
 
 
-def _profiles(handle: Handle) -> tuple[Profile, ...]:
+def _profiles(handle: Handle) -> tuple[ProfileFacts, ...]:
     """The sizes of instances that the card can be cut into, each with the places for it."""
     found = []
     for number in range(pynvml.NVML_GPU_INSTANCE_PROFILE_COUNT):
-        info = _or(None, pynvml.nvmlDeviceGetGpuInstanceProfileInfo, handle, number)
+        info = _or(None, pynvml.nvmlDeviceGetGpuInstanceProfileInfoV, handle, number)
         if info is None:
             continue
         places = _or((), pynvml.nvmlDeviceGetGpuInstancePossiblePlacements, handle, info.id)
-        memory = int(info.memorySizeMB)
-        slices = int(info.sliceCount)
-        gigabytes = round(memory / 1024)
         found.append(
-            Profile(
-                name=f"{slices}g.{gigabytes}gb",
-                memory_mib=memory,
-                cores=-(-100 * slices // GPU_SLICES),
-                slices=slices,
+            ProfileFacts(
+                name=_text(info.name).removeprefix("MIG "),
+                memory_mib=int(info.memorySizeMB),
+                multiprocessors=int(info.multiprocessorCount),
+                slices=int(info.sliceCount),
+                instances=int(info.instanceCount),
                 places=tuple((int(each.start), int(each.size)) for each in places),
             )
         )
-    return tuple({each.name: each for each in found}.values())
+    return tuple(found)
+
+
+def _instances(handle: Handle) -> tuple[str, ...]:
+    """The UUIDs of the instances that there are."""
+    most = _or(0, pynvml.nvmlDeviceGetMaxMigDeviceCount, handle)
+    found = [_or(None, pynvml.nvmlDeviceGetMigDeviceHandleByIndex, handle, n) for n in range(most)]
+    return tuple(_uuid(each) for each in found if each is not None)
 
 
 class _Watched:
@@ -224,7 +211,7 @@ def _watch() -> _Watched:
     watched = _Watched()
     for handle in _handles():
         supported = _or(0, pynvml.nvmlDeviceGetSupportedEventTypes, handle)
-        watched.uuids.append(_text(pynvml.nvmlDeviceGetUUID(handle)))
+        watched.uuids.append(_uuid(handle))
         if supported & _WATCHED:
             pynvml.nvmlDeviceRegisterEvents(handle, supported & _WATCHED, watched.set)
     return watched
@@ -240,34 +227,43 @@ def _wait(watched: _Watched) -> CardEvent | None:
         if error.value == pynvml.NVML_ERROR_GPU_IS_LOST:
             return None  # which one, the look at each card says
         raise
-    uuid = _text(_or("", pynvml.nvmlDeviceGetUUID, data.device))
+    name = _or(None, pynvml.nvmlDeviceGetUUID, data.device)
+    uuid = None if name is None else _text(name)
     if data.eventType == pynvml.nvmlEventTypeXidCriticalError:
-        return CardEvent(uuid, "xid", int(data.eventData), time.time())
-    return CardEvent(uuid, "ecc", at=time.time())
+        return CardEvent(uuid, EventKind.XID, int(data.eventData), time.time())
+    return CardEvent(uuid, EventKind.ECC, DOUBLE_BIT, time.time())
 
 
-def _unreachable(uuids: list[str]) -> set[str]:
-    return {uuid for uuid in uuids if not _or(False, _answers, uuid)}
+def _lost(uuids: list[str]) -> list[str]:
+    return [uuid for uuid in uuids if not _or(False, _answers, uuid)]
 
 
 def _answers(uuid: str) -> bool:
-    handle = pynvml.nvmlDeviceGetHandleByUUID(uuid)
-    pynvml.nvmlDeviceGetPciInfo(handle)
+    pynvml.nvmlDeviceGetPciInfo(pynvml.nvmlDeviceGetHandleByUUID(uuid))
     return True
 
 
-def _usage() -> tuple[CardUse, ...]:
-    found = []
-    for handle in _handles():
-        memory = _or(None, pynvml.nvmlDeviceGetMemoryInfo, handle)
-        rates = _or(None, pynvml.nvmlDeviceGetUtilizationRates, handle)
-        found.append(
-            CardUse(
-                _text(pynvml.nvmlDeviceGetUUID(handle)),
-                0 if memory is None else int(memory.used),
-                0 if memory is None else int(memory.total),
-                0 if rates is None else int(rates.gpu),
-                0 if rates is None else int(rates.memory),
-            )
-        )
-    return tuple(found)
+def _usage() -> tuple[Load, ...]:
+    return tuple(_load(handle) for handle in _handles())
+
+
+def _load(handle: Handle) -> Load:
+    memory = _or(None, pynvml.nvmlDeviceGetMemoryInfo, handle)
+    rates = _or(None, pynvml.nvmlDeviceGetUtilizationRates, handle)
+    return Load(
+        uuid=_uuid(handle),
+        memory_used=None if memory is None else int(memory.used),
+        memory_size=None if memory is None else int(memory.total),
+        utilization=None if rates is None else int(rates.gpu),
+        memory_utilization=None if rates is None else int(rates.memory),
+        processes=_processes(handle),
+    )
+
+
+def _processes(handle: Handle) -> dict[int, tuple[int | None, int | None]]:
+    """Memory and time at work of each, by the node's numbers."""
+    running = _or((), pynvml.nvmlDeviceGetComputeRunningProcesses, handle)
+    samples = _or((), pynvml.nvmlDeviceGetProcessUtilization, handle, 0)
+    newest = {each.pid: each for each in sorted(samples, key=lambda each: each.timeStamp)}
+    work = {pid: int(each.smUtil) for pid, each in newest.items()}
+    return {each.pid: (each.usedGpuMemory, work.get(each.pid)) for each in running}

@@ -10,7 +10,6 @@ import logging
 from typing import TYPE_CHECKING, Any, Protocol
 
 import grpc
-import msgspec
 
 from hami_admission.agent.protocol import deviceplugin_pb2 as v1beta1
 
@@ -18,20 +17,13 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
     from pathlib import Path
 
+    from hami_admission.node.ids import Offer
     from hami_admission.node.response import Response
 
 log = logging.getLogger(__name__)
 
 VERSION = "v1beta1"
 HEALTHY, UNHEALTHY = "Healthy", "Unhealthy"
-
-
-class Offer(msgspec.Struct, frozen=True):
-    """One device id; without ``numa`` the kubelet is not told where its card is."""
-
-    id: str
-    healthy: bool
-    numa: int | None = None
 
 
 class Answers(Protocol):

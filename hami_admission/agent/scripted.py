@@ -1,9 +1,9 @@
 """Cards from a YAML file: for demonstrations, development and tests.
 
     cards:
-    - {uuid: GPU-0, model: A100-SXM4-80GB, memoryMiB: 81920, numa: 0}
+    - {uuid: GPU-0, name: A100-SXM4-80GB, memoryMiB: 81920, numa: 0}
     links:
-    - {cards: [GPU-0, GPU-1], nvlinks: 12, pcie: single-switch}
+    - {cards: [GPU-0, GPU-1], nvlinks: 12, level: single-switch}
     events:
     - {after: 30, card: GPU-0, kind: xid, code: 79}
     sick:
@@ -24,8 +24,14 @@ import msgspec
 import yaml
 
 from hami_admission.agent.driver import DriverError
-from hami_admission.model.device import Profile
-from hami_admission.node.facts import CardEvent, CardFacts, CardUse, Link
+from hami_admission.node.facts import (
+    CardEvent,
+    CardFacts,
+    EventKind,
+    Level,
+    Load,
+    ProfileFacts,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -33,9 +39,10 @@ if TYPE_CHECKING:
 
 LOOK_SECONDS = 0.2
 
-Kind = Literal["xid", "ecc", "lost", "found"]
-Level = Literal[
-    "cross-cpu", "same-cpu", "host-bridge", "multi-switch", "single-switch", "same-board"
+LEVELS = {level.name.lower().replace("_", "-"): level for level in Level}
+
+Named = Literal[
+    "same-board", "single-switch", "multi-switch", "host-bridge", "same-cpu", "cross-cpu"
 ]
 
 
@@ -46,17 +53,18 @@ class _Base(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=T
 class _Profile(_Base, frozen=True):
     name: str
     memory_mib: int = msgspec.field(name="memoryMiB")
-    cores: int
+    multiprocessors: int
     slices: int
+    instances: int
     places: tuple[tuple[int, int], ...]
 
 
 class _Card(_Base, frozen=True):
     uuid: str
-    model: str = "A100-SXM4-80GB"
-    memory_mib: int = msgspec.field(name="memoryMiB", default=81920)
-    numa: int = 0
-    bus_id: str = ""
+    name: str = "A100-SXM4-80GB"
+    memory_mib: int | None = msgspec.field(name="memoryMiB", default=81920)
+    numa: int | None = 0
+    mig: bool = False
     profiles: tuple[_Profile, ...] = ()
     used_mib: int = msgspec.field(name="usedMiB", default=0)
     utilization: int = 0
@@ -65,12 +73,12 @@ class _Card(_Base, frozen=True):
 class _Link(_Base, frozen=True):
     cards: tuple[str, str]
     nvlinks: int = 0
-    pcie: Level = "cross-cpu"
+    level: Named = "cross-cpu"
 
 
 class _Event(_Base, frozen=True):
-    card: str
-    kind: Kind
+    card: str | None
+    kind: EventKind
     after: float = 0.0
     code: int = 0
 
@@ -88,7 +96,7 @@ def parse(text: str) -> Script:
     """Raises DriverError with the path of what is wrong."""
     try:
         return msgspec.convert(yaml.safe_load(text) or {}, Script)
-    except (yaml.YAMLError, msgspec.ValidationError, RecursionError) as error:
+    except (yaml.YAMLError, msgspec.ValidationError, RecursionError, ValueError) as error:
         raise DriverError(str(error)) from error
 
 
@@ -104,57 +112,66 @@ class Scripted:
     async def cards(self) -> tuple[CardFacts, ...]:
         """The cards of the file, numbered in its order."""
         self._renew()
+        buses = {card.uuid: f"00000000:{n:02X}:00.0" for n, card in enumerate(self._script.cards)}
         return tuple(
             CardFacts(
                 uuid=card.uuid,
                 index=index,
-                model=card.model,
+                name=card.name,
                 memory_mib=card.memory_mib,
+                bus_id=buses[card.uuid],
                 numa=card.numa,
-                bus_id=card.bus_id,
-                mig=bool(card.profiles),
-                profiles=tuple(Profile(*msgspec.structs.astuple(each)) for each in card.profiles),
-                links=self._links(card.uuid),
+                mig=card.mig,
+                profiles=tuple(
+                    ProfileFacts(**msgspec.structs.asdict(each)) for each in card.profiles
+                ),
                 paths=(f"/dev/card{index}",),
+                levels=tuple((other, LEVELS[link.level]) for other, link in self._links(card.uuid)),
+                nvlinks=tuple(
+                    buses[other]
+                    for other, link in self._links(card.uuid)
+                    if other in buses
+                    for _ in range(link.nvlinks)
+                ),
             )
             for index, card in enumerate(self._script.cards)
         )
 
     async def events(self) -> AsyncIterator[CardEvent]:
-        """Those of the file in their time, and what is written into it later."""
+        """Those of the file in their time, and what is sick for as long as it stands there."""
         due = deque(sorted(self._script.events, key=lambda each: each.after))
-        shown: tuple[_Event, ...] = ()
         while True:
             now = time.time()
             while due and due[0].after <= now - self._began:
                 yield _told(due.popleft(), now)
             self._renew()
             for each in self._script.sick:
-                if each not in shown:
-                    yield _told(each, now)
-            for each in shown:
-                if each not in self._script.sick and each.kind == "lost":
-                    yield CardEvent(each.card, "found", at=now)
-            shown = self._script.sick
+                yield _told(each, now)
             await asyncio.sleep(LOOK_SECONDS)
 
-    async def usage(self) -> tuple[CardUse, ...]:
+    async def usage(self) -> tuple[Load, ...]:
         """What the file says."""
         self._renew()
         return tuple(
-            CardUse(card.uuid, card.used_mib << 20, card.memory_mib << 20, card.utilization)
+            Load(
+                uuid=card.uuid,
+                memory_used=card.used_mib << 20,
+                memory_size=None if card.memory_mib is None else card.memory_mib << 20,
+                utilization=card.utilization,
+            )
             for card in self._script.cards
         )
 
     async def close(self) -> None:
         """There is nothing to let go."""
 
-    def _links(self, uuid: str) -> tuple[Link, ...]:
-        return tuple(
-            Link(each.cards[1 - each.cards.index(uuid)], each.nvlinks, each.pcie)
+    def _links(self, uuid: str) -> list[tuple[str, _Link]]:
+        """The other ends of a card's links."""
+        return [
+            (each.cards[1 - each.cards.index(uuid)], each)
             for each in self._script.links
             if uuid in each.cards
-        )
+        ]
 
     def _renew(self) -> None:
         """A file that is half written or wrong leaves everything as it was."""

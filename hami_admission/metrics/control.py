@@ -6,13 +6,11 @@ the node knows.
 
 from __future__ import annotations
 
-import platform
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily
 
-import hami_admission
+from hami_admission.metrics.families import ZONE, build_info, gauge
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,9 +19,6 @@ if TYPE_CHECKING:
 
     from hami_admission.cluster.overview import Overview
     from hami_admission.model.card import Card
-
-ZONE = "vGPU"
-"""Upstream's label on all of its metrics."""
 
 MIB = 1 << 20
 
@@ -47,31 +42,7 @@ def families(view: Overview) -> Iterator[Metric]:
     yield from _drift(view)
     yield _exceeded(view)
     yield from _ours(view)
-    yield _gauge(
-        "hami_build_info",
-        "What runs.",
-        ("version", "compiler", "platform"),
-        [
-            (
-                (
-                    hami_admission.__version__,
-                    platform.python_implementation(),
-                    f"{platform.system()}/{platform.machine()}".lower(),
-                ),
-                1,
-            )
-        ],
-    )
-
-
-Rows = Sequence[tuple[Sequence[str], float]]
-
-
-def _gauge(name: str, told: str, labels: Sequence[str], rows: Rows) -> GaugeMetricFamily:
-    family = GaugeMetricFamily(name, told, labels=labels)
-    for values, value in rows:
-        family.add_metric(values, value)
-    return family
+    yield build_info()
 
 
 def _cards(view: Overview) -> Iterator[Metric]:
@@ -79,37 +50,37 @@ def _cards(view: Overview) -> Iterator[Metric]:
     with_cores = [
         ((*labels[:4], str(card.device.cores), labels[4]), card) for labels, card in cards
     ]
-    yield _gauge(
+    yield gauge(
         "hami_gpu_memory_limit_bytes",
         "Memory that a card offers.",
         _CARD,
         [(labels, card.device.memory_mib * MIB) for labels, card in cards],
     )
-    yield _gauge(
+    yield gauge(
         "hami_gpu_core_limit_ratio",
         "Cores that a card offers, 100 is one whole card.",
         _CARD,
         [(labels, card.device.cores) for labels, card in cards],
     )
-    yield _gauge(
+    yield gauge(
         "hami_gpu_memory_allocated_bytes",
         "Memory of a card that is given out.",
         _CORES,
         [(labels, card.memory_mib * MIB) for labels, card in with_cores],
     )
-    yield _gauge(
+    yield gauge(
         "hami_gpu_shared_count",
         "Containers on a card.",
         _CARD,
         [(labels, card.slots) for labels, card in cards],
     )
-    yield _gauge(
+    yield gauge(
         "hami_gpu_core_allocated_ratio",
         "Cores of a card that are given out.",
         _CARD,
         [(labels, card.cores) for labels, card in cards],
     )
-    yield _gauge(
+    yield gauge(
         "hami_node_gpu_overview",
         "Memory of a card that is given out, with what it offers as labels.",
         _OVERVIEW,
@@ -118,7 +89,7 @@ def _cards(view: Overview) -> Iterator[Metric]:
             for labels, card in with_cores
         ],
     )
-    yield _gauge(
+    yield gauge(
         "hami_node_gpu_memory_allocated_ratio",
         "Share of a card's memory that is given out, 0 to 1.",
         _CARD,
@@ -141,20 +112,20 @@ def _held(view: Overview) -> Iterator[Metric]:
         )
         for each in view.held()
     ]
-    yield _gauge(
+    yield gauge(
         "hami_vgpu_memory_allocated_bytes",
         "Memory of a card that a container has.",
         _HELD,
         [(labels, grant.memory_mib * MIB) for labels, grant in held],
     )
-    yield _gauge(
+    yield gauge(
         "hami_vgpu_core_allocated_ratio",
         "Cores of a card that a container has.",
         _HELD,
         [(labels, grant.cores) for labels, grant in held],
     )
     index = {card.device.uuid: str(card.device.index) for _, card in view.cards()}
-    yield _gauge(
+    yield gauge(
         "hami_node_gpu_mig_instance_info",
         "Instances that are reserved; their ids are the node's to give.",
         _MIG,
@@ -184,13 +155,13 @@ def _quotas(view: Overview) -> Iterator[Metric]:
         for quota in view.quotas
         for name, hard in quota.hard.items()
     ]
-    yield _gauge(
+    yield gauge(
         "hami_resource_quota_used",
         "What a ResourceQuota counts as used.",
         _USED,
         [((*labels, str(hard)), used) for labels, used, hard in rows],
     )
-    yield _gauge(
+    yield gauge(
         "hami_resource_quota_limit",
         "What a ResourceQuota allows.",
         _LIMIT,
@@ -199,7 +170,7 @@ def _quotas(view: Overview) -> Iterator[Metric]:
 
 
 def _drift(view: Overview) -> Iterator[Metric]:
-    yield _gauge(
+    yield gauge(
         "hami_admission_quota_drift",
         "What a ResourceQuota shows beyond what its pods come to; 0 but for moments.",
         _LIMIT,
@@ -208,7 +179,7 @@ def _drift(view: Overview) -> Iterator[Metric]:
 
 
 def _exceeded(view: Overview) -> Metric:
-    return _gauge(
+    return gauge(
         "hami_admission_card_exceeded",
         "Cards of which more is given out than there is: pods that were bound past us.",
         _CARD,
@@ -225,7 +196,7 @@ def _ours(view: Overview) -> Iterator[Metric]:
         ("kept_tables", "Requests of one shape whose answers are kept.", view.tables),
     )
     for name, told, value in gauges:
-        yield _gauge(f"hami_admission_{name}", told, (), [((), value)])
+        yield gauge(f"hami_admission_{name}", told, (), [((), value)])
     nodes = CounterMetricFamily(
         "hami_admission_plan_nodes",
         "Nodes in questions, by how the answer came.",

@@ -1,121 +1,186 @@
-"""Which cards are sick: from the driver's events, with recovery, and with patience for relapses.
+"""Which cards are healthy now? What happened to them decides, and how long ago that was.
 
-A card that had a fault takes no new pods until it has been quiet for a while; each relapse within
-an hour doubles that while. Upstream's cards stay out until their plugin restarts (facts/node.md
-1.13); the numbers that it ignores, and its two switches, are the same here.
+Upstream marks a card unhealthy until its plugin starts again. Here a card comes back when it was
+quiet for a while, and a card that keeps turning sick stays out longer (``Options``). The state is a
+value: an event or the passing of time makes a new one.
 """
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import msgspec
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+from hami_admission.node import facts
+from hami_admission.node.facts import DOUBLE_BIT, EventKind
+from hami_admission.node.options import APPLICATION_XIDS, MAX_FLAPS
 
-    from hami_admission.node.facts import CardEvent
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from hami_admission.node.facts import CardEvent, CardFacts
     from hami_admission.node.options import Options
 
-IGNORED = frozenset({13, 31, 43, 45, 68, 109})
-"""Faults of programs, not of cards."""
-
-QUIET_SECONDS, LONGEST_QUIET_SECONDS = 60.0, 3600.0
-"""Without a fault before a card serves again, the first time and at most."""
-
-RELAPSE_SECONDS = 3600.0
-"""Within which another fault is a relapse."""
+XID_OF_ECC = 48
+"""The Xid by which the driver reports a double-bit error; what is said of it holds for both."""
 
 
-class Rules(msgspec.Struct, frozen=True):
-    """``ignored`` numbers do not count; ``off`` leaves nothing that counts but a lost card."""
-
-    ignored: frozenset[int] = IGNORED
-    off: bool = False
-
-
-class Illness(msgspec.Struct, frozen=True):
-    """Of one card: what it is, the faults that are remembered (unix seconds), and whether the
-    driver has lost the card. Without ``until`` it does not end by itself."""
+class Record(msgspec.Struct, frozen=True):
+    """What is remembered of a card to which something happened. Times are unix seconds."""
 
     reason: str
-    faults: tuple[float, ...]
-    until: float | None
+    last: float
+    """When the last error was."""
+    until: float
+    """From then on it is healthy."""
+    turns: tuple[float, ...]
+    """When it turned sick, ascending; the last ``MAX_FLAPS`` times."""
 
 
-State = dict[str, Illness]
+class State(msgspec.Struct, frozen=True):
+    """The cards of a node, and what happened to some of them."""
+
+    names: dict[str, str] = {}
+    """The uuid of the card by each name that events may call it by (``facts.names``)."""
+    records: dict[str, Record] = {}
 
 
-def rules(options: Options) -> Rules:
-    """By ``DP_DISABLE_HEALTHCHECKS`` and ``DP_ENABLE_HEALTHCHECKS``: ``all`` or ``xids`` switches
-    all off, a number one; what is enabled goes before."""
-    disabled = _words(options.disabled_checks)
-    enabled = _words(options.enabled_checks)
-    numbers = frozenset(int(word) for word in disabled if word.isdecimal())
-    again = frozenset(int(word) for word in enabled if word.isdecimal())
-    off = bool({"all", "xids"} & disabled) and not enabled
-    return Rules((IGNORED | numbers) - again, off)
+def watch(state: State, cards: Iterable[CardFacts]) -> State:
+    """The state with these as the cards of the node; what is known of a card is kept.
 
-
-def _words(text: str) -> frozenset[str]:
-    return frozenset(word.strip().lower() for word in text.split(",") if word.strip())
-
-
-def after(state: State, event: CardEvent, cards: Iterable[str], rules: Rules) -> State:
-    """The state when this has befallen; ``cards`` are all uuids of the node.
-
-    An event that names no card is for all of them; one of a card that is not there for none.
+    So is what is known of a card that is gone: it may come back, and is no healthier then.
     """
-    known = list(cards)
-    struck = [event.uuid] if event.uuid else known
-    changes = {
-        uuid: _struck(state.get(uuid), event)
-        for uuid in struck
-        if uuid in known and _counts(event, rules)
-    }
-    return {uuid: each for uuid, each in {**state, **changes}.items() if each is not None}
+    return msgspec.structs.replace(state, names=facts.names(cards))
 
 
-def _counts(event: CardEvent, rules: Rules) -> bool:
-    if event.kind in {"lost", "found"}:
+def concerned(state: State, event: CardEvent) -> frozenset[str]:
+    """The uuids of the cards that an event is about: all if it names none, none if it names a
+    card that is not here."""
+    if event.card is None:
+        return frozenset(state.names.values())
+    named = state.names.get(facts.key(event.card))
+    return frozenset() if named is None else frozenset({named})
+
+
+def acts_on(xid: int, options: Options) -> bool:
+    """Does this Xid make a card sick? What is enabled by its number or with all others does."""
+    enabled, disabled = options.enabled_xids, options.disabled_xids
+    if enabled.everything or xid in enabled.codes:
         return True
-    return not rules.off and not (event.kind == "xid" and event.code in rules.ignored)
+    return not (disabled.everything or xid in disabled.codes or xid in APPLICATION_XIDS)
 
 
-def _struck(before: Illness | None, event: CardEvent) -> Illness | None:
-    faults = () if before is None else before.faults
-    if event.kind == "found":
-        if before is None:
-            return None
-        return Illness(before.reason, faults, _end(faults, event.at))
-    recent = (*(at for at in faults if at > event.at - RELAPSE_SECONDS), event.at)
-    until = None if event.kind == "lost" else _end(recent, event.at)
-    if before is not None and before.until is None and event.kind != "lost":
-        until = None  # what is lost has to be found first
-    return Illness(_reason(event), recent, until)
+def after(state: State, event: CardEvent, options: Options) -> State:
+    """The state after an event; the same state if that changes nothing.
 
-
-def _end(faults: tuple[float, ...], now: float) -> float:
-    """Quiet from now on, twice as long after each relapse."""
-    return now + min(QUIET_SECONDS * 2.0 ** max(len(faults) - 1, 0), LONGEST_QUIET_SECONDS)
-
-
-def _reason(event: CardEvent) -> str:
-    if event.kind == "xid":
-        return f"Xid {event.code}"
-    return {"ecc": "double-bit ECC error", "lost": "the driver cannot reach it"}.get(
-        event.kind, event.kind
+    Events of one card may come late or twice: the latest error counts, whenever it is told.
+    """
+    if not math.isfinite(event.at):
+        return state
+    if event.kind is EventKind.RECOVERED:
+        return _changed(
+            state,
+            {
+                uuid: _forgiven(state.records[uuid], event, options)
+                for uuid in concerned(state, event) & state.records.keys()
+            },
+        )
+    reason = _reason(event, options)
+    if not reason:
+        return state
+    return _changed(
+        state,
+        {
+            uuid: _struck(state.records.get(uuid), event.at, reason, options)
+            for uuid in concerned(state, event)
+        },
     )
 
 
-def sick(state: Mapping[str, Illness], now: float) -> dict[str, str]:
-    """The cards that take no new pods, and why."""
+def tick(state: State, now: float, options: Options) -> State:
+    """The state at this time, without what has no consequence any more.
+
+    What lies ahead of ``now`` was written before the clock was set back; it counts as happening
+    now, so that no card stays out for years.
+    """
+    kept = {
+        uuid: _not_ahead(record, now, options)
+        for uuid, record in state.records.items()
+        if now < max(record.until, record.turns[-1] + options.flap_seconds)
+    }
+    if kept == state.records:
+        return state
+    return msgspec.structs.replace(state, records=kept)
+
+
+def sick(state: State, now: float) -> dict[str, str]:
+    """Why cards are not healthy at this time, by uuid; all others are healthy."""
     return {
-        uuid: each.reason for uuid, each in state.items() if each.until is None or each.until > now
+        uuid: _told(record) for uuid, record in sorted(state.records.items()) if now < record.until
     }
 
 
-def next_look(state: Mapping[str, Illness], now: float) -> float | None:
-    """When a card gets well next if nothing happens; None where nothing is to come."""
-    ends = [each.until for each in state.values() if each.until is not None and each.until > now]
-    return min(ends, default=None)
+def next_change(state: State, now: float) -> float | None:
+    """When a card will be healthy again if nothing happens; None if no card waits for that."""
+    return min(
+        (record.until for record in state.records.values() if now < record.until), default=None
+    )
+
+
+def _changed(state: State, records: dict[str, Record]) -> State:
+    if records.items() <= state.records.items():
+        return state
+    return msgspec.structs.replace(state, records={**state.records, **records})
+
+
+def _reason(event: CardEvent, options: Options) -> str:
+    """What the event says against a card; empty if nothing.
+
+    A card that is lost is not healthy whatever is ignored: nothing could run on it.
+    """
+    if event.kind is EventKind.LOST:
+        return "lost: the driver cannot reach it"
+    if event.kind is EventKind.ECC:
+        counts = event.code == DOUBLE_BIT and acts_on(XID_OF_ECC, options)
+        return "ECC: a double-bit error in its memory" if counts else ""
+    return f"Xid {event.code}" if acts_on(event.code, options) else ""
+
+
+def _told(record: Record) -> str:
+    times = len(record.turns)
+    return record.reason if times == 1 else f"{record.reason}; it turned sick {times} times of late"
+
+
+def _struck(record: Record | None, at: float, reason: str, options: Options) -> Record:
+    if record is None:
+        return _lasting(Record(reason, at, at, (at,)), options)
+    if at < record.last:
+        return record
+    turns = record.turns
+    if at >= record.until:
+        recent = (each for each in turns if at - each < options.flap_seconds)
+        turns = (*recent, at)[-MAX_FLAPS:]
+    return _lasting(Record(reason, at, record.until, turns), options)
+
+
+def _forgiven(record: Record, event: CardEvent, options: Options) -> Record:
+    """It is out for the quiet time yet, and has turned sick once."""
+    if event.at < record.last:
+        return record
+    return _lasting(msgspec.structs.replace(record, turns=record.turns[-1:]), options)
+
+
+def _lasting(record: Record, options: Options) -> Record:
+    """The record with the time until which its last error keeps the card out."""
+    beyond = len(record.turns) - options.flap_count + 1
+    seconds = options.quiet_seconds << max(beyond, 0)
+    longest = max(options.longest_seconds, options.quiet_seconds)
+    return msgspec.structs.replace(record, until=record.last + min(seconds, longest))
+
+
+def _not_ahead(record: Record, now: float, options: Options) -> Record:
+    if record.last <= now:
+        return record
+    turns = tuple(min(each, now) for each in record.turns)
+    return _lasting(msgspec.structs.replace(record, last=now, turns=turns), options)

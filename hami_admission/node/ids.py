@@ -1,55 +1,94 @@
-"""The device ids under which a card is offered to the kubelet, several for each card."""
+"""The device ids offered to the kubelet: several for each card, none of which means a part of it.
+
+``<uuid>-<n>`` as upstream has them (facts/node.md 1.3). What a container gets is decided before the
+kubelet picks ids. Its pick names the cards in PodResources, so it is steered to the right ones.
+"""
 
 from __future__ import annotations
 
-from itertools import zip_longest
+import re
+from collections import Counter
 from typing import TYPE_CHECKING
 
+import msgspec
+
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-SEPARATOR = "::"
-"""Between the card and the number of its share, as NVIDIA's own plugin has it for shared cards: so
-DCGM's exporter finds the card of an id. HAMi's end in ``-<n>``, which a uuid may do as well."""
+    from hami_admission.model.device import Device
 
+_NUMBERED = re.compile(r"(.+)-(\d{1,4})", re.ASCII | re.DOTALL)
+"""The last part of a bare uuid has twelve characters; a number never has so many."""
 
-def of_card(uuid: str, shares: int) -> list[str]:
-    """``GPU-a::0`` to ``GPU-a::9``; at most 63 characters, as the protocol wants it."""
-    return [f"{uuid}{SEPARATOR}{share}" for share in range(shares)]
+_INSTANCE = "MIG"
 
 
-def card(device: str) -> str:
-    """The uuid of a device id; of one that is not ours, the id itself."""
-    return device.rpartition(SEPARATOR)[0] or device
+class Offer(msgspec.Struct, frozen=True):
+    """One id as the kubelet's list shows it; ``numa`` is None where it is not to be told."""
+
+    id: str
+    healthy: bool
+    numa: int | None = None
 
 
-def cards(devices: Iterable[str]) -> list[str]:
-    """The uuids of some device ids, each once, in their order."""
-    return list(dict.fromkeys(map(card, devices)))
+def of(uuid: str, slots: int) -> tuple[str, ...]:
+    """The ids of a card. A MIG instance has one, its own."""
+    if _INSTANCE in uuid:
+        return (uuid,)
+    return tuple(f"{uuid}-{n}" for n in range(slots))
+
+
+def card(id: str) -> str:
+    """The card (or instance) of an id; an id that says nothing else is one itself."""
+    if _INSTANCE in id:
+        return id
+    bare, replica, _ = id.partition("::")
+    if replica:
+        return bare
+    numbered = _NUMBERED.fullmatch(id)
+    return numbered[1] if numbered else id
+
+
+def offered(devices: Iterable[Device], numa: Mapping[str, int] | None = None) -> tuple[Offer, ...]:
+    """All ids of a node, cards in the order given; ``numa`` is the node of each card to be told."""
+    nodes = numa or {}
+    return tuple(
+        Offer(id, device.healthy, nodes.get(device.uuid))
+        for device in devices
+        for id in of(device.uuid, device.slots)
+    )
 
 
 def preferred(
-    available: Sequence[str], must: Sequence[str], size: int, wanted: Collection[str]
-) -> list[str]:
-    """``size`` ids: those that must be, one of each wanted card, then of as many others as can be.
+    available: Sequence[str], must_include: Sequence[str], wanted: Sequence[str], size: int
+) -> tuple[str, ...]:
+    """The ``size`` ids to take, fewer where there are no more; the same for any order of arrival.
 
-    Ids of one card are taken together only where there are no others: a container gets as many
-    cards as it asks for devices.
+    First what must be in, then one id for each wanted card (a card that is named twice gets two),
+    then ids of cards that have the fewest yet, of those the card with the most ids left.
     """
-    chosen = list(must)[:size]
-    taken = set(map(card, chosen))
-    by_card: dict[str, list[str]] = {}
-    for device in sorted(available, key=_order):
-        if device not in chosen:
-            by_card.setdefault(card(device), []).append(device)
-    first = [uuid for uuid in by_card if uuid in wanted and uuid not in taken]
-    others = [uuid for uuid in by_card if uuid not in wanted and uuid not in taken]
-    again = [uuid for uuid in by_card if uuid in taken]
-    rounds = zip_longest(*(by_card[uuid] for uuid in (*first, *others, *again)))
-    spread = [device for each in rounds for device in each if device is not None]
-    return chosen + spread[: size - len(chosen)]
+    chosen = list(dict.fromkeys(must_include))[: max(size, 0)]
+    left = _by_card(set(available) - set(must_include))
+    taken = Counter(map(card, chosen))
+    met = taken.copy()
+    for uuid in wanted:
+        if met[uuid] > 0:  # What must be in serves a wish as well.
+            met[uuid] -= 1
+        elif len(chosen) < size and left.get(uuid):
+            chosen.append(left[uuid].pop())
+            taken[uuid] += 1
+    while len(chosen) < size and any(left.values()):
+        uuid = min(
+            (each for each in left if left[each]), key=lambda each: (taken[each], -len(left[each]))
+        )
+        chosen.append(left[uuid].pop())
+        taken[uuid] += 1
+    return tuple(chosen)
 
 
-def _order(device: str) -> tuple[str, int, str]:
-    uuid, _, share = device.rpartition(SEPARATOR)
-    return (uuid, int(share) if share.isdecimal() else 0, device)
+def _by_card(ids: Iterable[str]) -> dict[str, list[str]]:
+    """The ids of each card, cards in order of their names, the lowest id last."""
+    found: dict[str, list[str]] = {}
+    for id in sorted(ids, key=lambda each: (card(each), len(each), each), reverse=True):
+        found.setdefault(card(id), []).append(id)
+    return dict(sorted(found.items()))

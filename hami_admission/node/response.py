@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from hami_admission.node.options import Options
 
 VENDOR, CLASS = "k8s.device-plugin.nvidia.com", "gpu"
+CDI_KEY = "nvidia-device-plugin"
 LISTED = "/var/run/nvidia-container-devices"
 """Where cards are listed as mounts, for the strategy ``volume-mounts``."""
 
@@ -66,9 +67,11 @@ def of(
     ``cards`` are the driver's, by uuid. Who is not ``controlled`` has the library at hand, but it
     is not loaded into its programs.
     """
-    uuids = ids.cards(devices)
+    uuids = list(dict.fromkeys(map(ids.card, devices)))
     instances = any(uuid in cards and cards[uuid].mig for uuid in uuids)
-    environment, mounts, annotations, cdi = _visible(uuids, options)
+    names = [_name(uuid, options, cards) for uuid in uuids]
+    environment, mounts, annotations, cdi = _visible(names, options)
+    environment |= _extras(options)
     if options.isolation == "library" and not instances:
         environment |= _limits(usage, options)
         mounts += _library(devices, options, controlled)
@@ -80,24 +83,42 @@ def folder(devices: Iterable[str]) -> str:
     return sha256("\n".join(sorted(devices)).encode()).hexdigest()[:32]
 
 
+def _name(uuid: str, options: Options, cards: Mapping[str, CardFacts]) -> str:
+    by_index = options.id_strategy == "index" and uuid in cards
+    return str(cards[uuid].index) if by_index else uuid
+
+
 def _visible(
-    uuids: Sequence[str], options: Options
+    names: Sequence[str], options: Options
 ) -> tuple[dict[str, str], tuple[Mount, ...], dict[str, str], tuple[str, ...]]:
-    """By the variable, by mounts, or by names of the Container Device Interface."""
-    if options.strategy == "envvar":
-        return {keys.NVIDIA_VISIBLE_DEVICES: ",".join(uuids)}, (), {}, ()
-    if options.strategy == "volume-mounts":
-        listed = tuple(Mount(f"{LISTED}/{uuid}", "/dev/null") for uuid in uuids)
-        return {keys.NVIDIA_VISIBLE_DEVICES: LISTED}, listed, {}, ()
-    names = tuple(f"{VENDOR}/{CLASS}={uuid}" for uuid in uuids)
-    if options.strategy == "cdi-cri":
-        return {}, (), {}, names
-    return {}, (), {f"cdi.k8s.io/{VENDOR.partition('.')[2]}": ",".join(names)}, ()
+    """By the variable, by mounts, or by names of the Container Device Interface; by several of
+    them, if the node says so."""
+    environment: dict[str, str] = {}
+    mounts: tuple[Mount, ...] = ()
+    annotations: dict[str, str] = {}
+    ways, qualified = options.list_strategies, tuple(f"{VENDOR}/{CLASS}={name}" for name in names)
+    if "envvar" in ways:
+        environment[keys.NVIDIA_VISIBLE_DEVICES] = ",".join(names)
+    if "volume-mounts" in ways:
+        environment[keys.NVIDIA_VISIBLE_DEVICES] = LISTED
+        mounts = tuple(Mount(f"{LISTED}/{name}", "/dev/null") for name in names)
+    if "cdi-annotations" in ways:
+        annotations[f"{options.cdi_annotation_prefix}{CDI_KEY}"] = ",".join(qualified)
+    return environment, mounts, annotations, qualified if "cdi-cri" in ways else ()
+
+
+def _extras(options: Options) -> dict[str, str]:
+    """What the runtime is to bring besides."""
+    switched = {"GDRCOPY": options.gdrcopy, "GDS": options.gds, "MOFED": options.mofed}
+    found = {f"NVIDIA_{name}": "enabled" for name, is_on in switched.items() if is_on}
+    if options.imex_channels:
+        found["NVIDIA_IMEX_CHANNELS"] = ",".join(map(str, options.imex_channels))
+    return found
 
 
 def _limits(usage: str, options: Options) -> dict[str, str]:
     found = {
-        keys.CUDA_USAGE_FILE: f"{options.hook}/vgpu/{usage}",
+        keys.CUDA_USAGE_FILE: f"{options.hook_path}/vgpu/{usage}",
         keys.LIBRARY_LOG_LEVEL: str(options.log_level),
     }
     if options.memory_scaling > 1:
@@ -108,7 +129,7 @@ def _limits(usage: str, options: Options) -> dict[str, str]:
 
 
 def _library(devices: Sequence[str], options: Options, controlled: bool) -> tuple[Mount, ...]:
-    hook = f"{options.hook}/vgpu"
+    hook = f"{options.hook_path}/vgpu"
     mounts = (
         Mount(f"{hook}/libvgpu.so", f"{hook}/libvgpu.so"),
         Mount(hook, f"{hook}/containers/{folder(devices)}", read_only=False),
@@ -120,7 +141,7 @@ def _library(devices: Sequence[str], options: Options, controlled: bool) -> tupl
 def _paths(
     uuids: Sequence[str], options: Options, cards: Mapping[str, CardFacts]
 ) -> tuple[str, ...]:
-    if not options.pass_devices:
+    if not options.pass_device_specs:
         return ()
     own = [path for uuid in uuids if uuid in cards for path in cards[uuid].paths]
     return (*CONTROL_PATHS, *own) if own else ()

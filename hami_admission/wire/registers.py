@@ -7,11 +7,15 @@ Newer agents write a JSON array whose zero and false values are absent; older on
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from hami_admission.model.device import Device, Profile, Rows
 from hami_admission.wire.errors import Malformed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 MAX_CARDS = 256
 """Cards of one vendor on one node; more is taken for a damaged annotation."""
@@ -67,8 +71,8 @@ _DECODER = msgspec.json.Decoder(list[_Card])
 
 
 def encode(devices: tuple[Device, ...]) -> str:
-    """The JSON form, cards in the order given."""
-    return msgspec.json.encode([_to_wire(device) for device in devices]).decode()
+    """The JSON form, the same bytes for the same cards: sorted by index then id."""
+    return msgspec.json.encode([_to_wire(device) for device in _in_order(devices)]).decode()
 
 
 @lru_cache(maxsize=8192)
@@ -83,7 +87,7 @@ def decode(text: str) -> tuple[Device, ...]:
         raise Malformed(f"register annotation: {len(cards)} cards, more than {MAX_CARDS}")
     if len({card.uuid for card in cards}) != len(cards):
         raise Malformed("register annotation: the same card id twice")
-    return tuple(sorted(cards, key=lambda card: (card.index, card.uuid)))
+    return _in_order(cards)
 
 
 @lru_cache(maxsize=8192)
@@ -107,11 +111,15 @@ def decode_scores(text: str, uuids: tuple[str, ...]) -> Rows:
 
 
 def encode_scores(uuids: tuple[str, ...], rows: Rows) -> str:
-    """The annotation of these pair scores."""
+    """The annotation of these pair scores, cards in the order given."""
     return msgspec.json.encode([
         _Pairs(one, {other: rows[a][b] for b, other in enumerate(uuids) if a != b})
         for a, one in enumerate(uuids)
     ]).decode()
+
+
+def _in_order(devices: Iterable[Device]) -> tuple[Device, ...]:
+    return tuple(sorted(devices, key=lambda device: (device.index, device.uuid)))
 
 
 @lru_cache(maxsize=256)

@@ -9,9 +9,10 @@ import pytest
 import pytest_asyncio
 
 from hami_admission.agent.kubelet import Kubelet
-from hami_admission.agent.plugin import Offer, Plugin
+from hami_admission.agent.plugin import Plugin
 from hami_admission.agent.podresources import Holding, PodResources, Unanswered
 from hami_admission.agent.protocol import deviceplugin_pb2 as v1beta1
+from hami_admission.node.ids import Offer
 from hami_admission.node.response import Mount, Response
 from tests.agent.kubelet import StandIn
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hami_admission.agent.kubelet import Kubelet
-from hami_admission.agent.plugin import Offer, Plugin
+from hami_admission.agent.plugin import Plugin
 from hami_admission.agent.podresources import PodResources
 from hami_admission.agent.rivals import Rivals
+from hami_admission.node.ids import Offer
 from tests.agent.kubelet import StandIn
 from tests.agent.test_plugin import Answers
 

@@ -6,15 +6,12 @@ import msgspec
 import pytest
 
 from hami_admission.node import response
-from hami_admission.node.facts import CardFacts
 from hami_admission.node.options import Options
 from hami_admission.node.response import Mount
+from tests.node.cards import card
 
-CARDS = {
-    uuid: CardFacts(uuid, n, "A100", 40960, paths=(f"/dev/nvidia{n}",))
-    for n, uuid in enumerate(("GPU-a", "GPU-b"))
-}
-DEVICES = ["GPU-b::3", "GPU-a::0"]
+CARDS = {uuid: card(n, uuid=uuid) for n, uuid in enumerate(("GPU-a", "GPU-b"))}
+DEVICES = ["GPU-b-3", "GPU-a-0"]
 FOLDER = f"/usr/local/vgpu/containers/{response.folder(DEVICES)}"
 
 
@@ -41,7 +38,7 @@ def test_who_disables_the_control_has_no_preload() -> None:
 
 
 def test_options_that_the_library_reads() -> None:
-    options = Options(memory_scaling=1.5, disable_core_limit=True, log_level=3, hook="/opt")
+    options = Options(memory_scaling=1.5, disable_core_limit=True, log_level=3, hook_path="/opt")
     found = response.of(DEVICES, "x.cache", options, CARDS)
     assert found.environment["CUDA_OVERSUBSCRIBE"] == "true"
     assert found.environment["GPU_CORE_UTILIZATION_POLICY"] == "disable"
@@ -53,7 +50,7 @@ def test_options_that_the_library_reads() -> None:
 def test_without_isolation_and_on_instances_there_is_no_library() -> None:
     found = response.of(DEVICES, "x.cache", Options(isolation="none"), CARDS)
     assert (found.environment, found.mounts) == ({"NVIDIA_VISIBLE_DEVICES": "GPU-b,GPU-a"}, ())
-    cut = {uuid: msgspec.structs.replace(card, mig=True) for uuid, card in CARDS.items()}
+    cut = {uuid: msgspec.structs.replace(each, mig=True) for uuid, each in CARDS.items()}
     assert response.of(DEVICES, "x.cache", Options(), cut) == found
 
 
@@ -71,7 +68,7 @@ def test_other_ways_to_name_the_cards(
     case: tuple[str, dict[str, str], tuple[str, ...], dict[str, str]],
 ) -> None:
     strategy, environment, cdi, annotations = case
-    options = msgspec.convert({"strategy": strategy, "isolation": "none"}, Options)
+    options = msgspec.convert({"list_strategies": [strategy], "isolation": "none"}, Options)
     found = response.of(DEVICES, "x.cache", options, CARDS)
     assert (found.environment, found.cdi, found.annotations) == (environment, cdi, annotations)
     if strategy == "volume-mounts":
@@ -79,19 +76,32 @@ def test_other_ways_to_name_the_cards(
 
 
 def test_by_annotation_of_the_runtime() -> None:
-    options = Options(strategy="cdi-annotations", isolation="none")
-    found = response.of(["GPU-a::0"], "x.cache", options, CARDS)
+    options = Options(list_strategies=("cdi-annotations",), isolation="none")
+    found = response.of(["GPU-a-0"], "x.cache", options, CARDS)
     assert list(found.annotations.values()) == ["k8s.device-plugin.nvidia.com/gpu=GPU-a"]
     assert all(key.startswith("cdi.k8s.io/") for key in found.annotations)
 
 
 def test_device_files_where_the_runtime_does_not_bring_them() -> None:
-    found = response.of(DEVICES, "x.cache", Options(pass_devices=True), CARDS)
+    found = response.of(DEVICES, "x.cache", Options(pass_device_specs=True), CARDS)
     assert found.devices == (*response.CONTROL_PATHS, "/dev/nvidia1", "/dev/nvidia0")
-    assert response.of(["x::0"], "x.cache", Options(pass_devices=True), CARDS).devices == ()
+    assert response.of(["x-0"], "x.cache", Options(pass_device_specs=True), CARDS).devices == ()
 
 
 def test_the_folder_is_the_same_for_the_same_devices_in_any_order() -> None:
     assert response.folder(DEVICES) == response.folder(DEVICES[::-1])
     assert response.folder(DEVICES) != response.folder(DEVICES[:1])
     assert len(response.folder([f"GPU-{n}" * 9 for n in range(16)])) == 32
+
+
+def test_cards_may_be_named_by_number_and_the_runtime_may_bring_more() -> None:
+    options = Options(
+        id_strategy="index", isolation="none", gdrcopy=True, gds=True, mofed=True,
+        imex_channels=(0, 1), list_strategies=("envvar", "cdi-cri"),
+    )  # fmt: skip
+    found = response.of(DEVICES, "x.cache", options, CARDS)
+    assert found.environment == {
+        "NVIDIA_VISIBLE_DEVICES": "1,0", "NVIDIA_GDRCOPY": "enabled", "NVIDIA_GDS": "enabled",
+        "NVIDIA_MOFED": "enabled", "NVIDIA_IMEX_CHANNELS": "0,1",
+    }  # fmt: skip
+    assert found.cdi == ("k8s.device-plugin.nvidia.com/gpu=1", "k8s.device-plugin.nvidia.com/gpu=0")

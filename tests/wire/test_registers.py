@@ -25,6 +25,7 @@ JSON_B = (
 
 def test_zero_and_false_are_left_out_as_upstream_does() -> None:
     assert registers.encode((A, B)) == f"[{JSON_A},{JSON_B}]"
+    assert registers.encode((B, A)) == f"[{JSON_A},{JSON_B}]"
     assert registers.encode(()) == "[]"
 
 
