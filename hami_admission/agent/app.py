@@ -17,6 +17,7 @@ import yaml
 from hami_admission.agent.cards import Cards
 from hami_admission.agent.desk import Desk
 from hami_admission.agent.kubelet import Kubelet
+from hami_admission.agent.monitor import Monitor
 from hami_admission.agent.own import Own
 from hami_admission.agent.pages import Pages
 from hami_admission.agent.plugin import Plugin
@@ -27,7 +28,7 @@ from hami_admission.agent.scripted import Scripted
 from hami_admission.kube import client as clients
 from hami_admission.kube import errors, paths
 from hami_admission.kube.events import Recorder
-from hami_admission.metrics import agent
+from hami_admission.metrics import agent, node
 from hami_admission.node import sources
 from hami_admission.node.admissions import Admissions
 from hami_admission.settings import Mistakes
@@ -151,18 +152,19 @@ class _Agent:
 
     def __init__(self, flags: Flags, options: Options, driver: Driver, client: Client) -> None:
         self._flags = flags
-        node, clock = flags.node_name, time.time
+        name, clock = flags.node_name, time.time
         self.recorder = Recorder(client, COMPONENT, clock)
         admissions = Admissions()
-        self.own = Own(client, node, admissions)
+        self.own = Own(client, name, admissions)
         self.resources = PodResources(Path(flags.pod_resources))
         self.desk = Desk(admissions, self.own, self.resources, self._mismatched)
         self.desk.options = options
-        self.cards = Cards(node, driver, options, self.own, clock)
+        self.cards = Cards(name, driver, options, self.own, clock)
         self.plugin = Plugin(options.resource_name, self.desk, checked=options.decides == "devices")
         self.kubelet = Kubelet(Path(flags.kubelet_folder), [self.plugin])
-        self.register = Register(client, node)
-        self.rivals = Rivals(node, self.resources, self.plugin, self.kubelet, self.recorder.tell)
+        self.register = Register(client, name)
+        self.rivals = Rivals(name, self.resources, self.plugin, self.kubelet, self.recorder.tell)
+        self.monitor = Monitor(driver, self.cards, self.own, self.resources)
         self.pages = Pages(self._families, self._missing)
         self.mismatches = 0
         self._client = client
@@ -175,13 +177,14 @@ class _Agent:
         for lasting in (
             *(self.own.run(), self.recorder.run(), self.cards.listen()),
             self.cards.run(self.plugin, self.register, self.desk, self.recorder.tell),
-            *(self.kubelet.run(), self.rivals.run(), self._evict()),
+            *(self.kubelet.run(), self.rivals.run(), self.monitor.run(), self._evict()),
             *(self._follow(files), self._until_stopped()),
         ):
             tasks.create_task(lasting)
 
     async def stop(self) -> None:
         """Pods that run go on; no new ones come."""
+        await asyncio.to_thread(self.monitor.release)
         await self.kubelet.stop()
         await self.pages.stop()
 
@@ -195,6 +198,7 @@ class _Agent:
         found = self.cards.inventory
         cards = {each.uuid: found.sick.get(each.uuid, "") for each in found.devices}
         yield from agent.families(agent.AgentView(counts, cards, self.rivals.found))
+        yield from node.families(self.monitor.table, self._flags.node_name)
 
     def _missing(self) -> list[str]:
         done = {

@@ -10,6 +10,8 @@ from hami_admission.node import pods
 from hami_admission.wire.errors import Malformed
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     import msgspec
 
     from hami_admission.kube.client import Client
@@ -35,6 +37,10 @@ class Own:
             if (pod.namespace, pod.name) == (namespace, name):
                 return pod
         return None
+
+    def all(self) -> Collection[OwnPod]:
+        """Those that there are."""
+        return self._pods.values()
 
     def with_card(self, uuid: str) -> list[OwnPod]:
         """Those that have this card."""
