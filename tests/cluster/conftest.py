@@ -13,6 +13,7 @@ from tests import build
 from tests.cluster.api import Api, ApiFailure, wait
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.kinds import KINDS
+from tests.cluster.node_rig import LABEL, NodeRig
 from tests.cluster.product import Product, manifests
 from tests.cluster.replicas import Replicas
 from tests.cluster.test_rights import WHOLE
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     Switch = Callable[[], Awaitable[Product]]
 
+WITHOUT_KUBELET = f"!{LABEL}"
 APART = ("mutating.yaml", "validating.yaml", "policy.yaml")
 
 
@@ -49,6 +51,13 @@ async def api(control_plane: ControlPlane) -> AsyncIterator[Api]:
         yield client
 
 
+@pytest.fixture(scope="module")
+def node(control_plane: ControlPlane) -> Iterator[NodeRig]:
+    """A real node, with kubelet and containerd; one for the tests of a file."""
+    with NodeRig(control_plane) as rig:
+        yield rig
+
+
 @pytest.fixture(scope="session")
 def installed(control_plane: ControlPlane) -> Iterator[Product]:
     """The product, not necessarily running."""
@@ -59,10 +68,10 @@ def installed(control_plane: ControlPlane) -> Iterator[Product]:
 
 @pytest_asyncio.fixture
 async def product(installed: Product, api: Api) -> AsyncIterator[Product]:
-    """The product, running; at the end every node is gone."""
+    """The product, running; at the end every node is gone but one that has a kubelet."""
     await installed.ensure(api)
     yield installed
-    await api.delete(KINDS["Node"].path())
+    await api.delete(KINDS["Node"].path(), labelSelector=WITHOUT_KUBELET)
 
 
 @pytest_asyncio.fixture
@@ -115,7 +124,7 @@ async def switch(installed: Product, api: Api, namespace: str) -> AsyncIterator[
     yield to_ours
     if await not_rewritten(api, namespace):
         await to_ours()
-    await api.delete(KINDS["Node"].path())
+    await api.delete(KINDS["Node"].path(), labelSelector=WITHOUT_KUBELET)
 
 
 @pytest_asyncio.fixture

@@ -195,7 +195,7 @@ class ControlPlane:
                 f"--secure-port={port}",
             ],
             env=env,
-            ready=lambda: self._answers(f"https://127.0.0.1:{port}/healthz", verify=False),
+            ready=lambda: answers(f"https://127.0.0.1:{port}/healthz"),
         )
 
     def run_process(
@@ -219,14 +219,14 @@ class ControlPlane:
         self._launch(
             "kube-apiserver",
             self._api_server(secure, f"http://127.0.0.1:{client}", service_accounts),
-            ready=lambda: self._answers(f"{self.url}/readyz"),
+            ready=lambda: answers(f"{self.url}/readyz", self.ca_file),
             grace=BUSY_GRACE,
         )
         # It ends when it starts before the API server has made the roles of the system.
         self._launch(
             "kube-controller-manager",
             self._controller_manager(manager, service_accounts),
-            ready=lambda: self._answers(f"https://127.0.0.1:{manager}/healthz", verify=False),
+            ready=lambda: answers(f"https://127.0.0.1:{manager}/healthz"),
         )
         self._bind_user()
 
@@ -322,18 +322,6 @@ class ControlPlane:
             unused = f"{name}-{number}"
         return unused
 
-    def _answers(self, url: str, *, verify: bool = True) -> bool:
-        context = ssl.create_default_context(cafile=os.fspath(self.ca_file))
-        if not verify:
-            # The other components make up a certificate of their own at start.
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-        try:
-            with urllib.request.urlopen(url, timeout=2, context=context) as answer:
-                return bool(answer.status == 200)
-        except OSError:
-            return False
-
     def _bind_user(self) -> None:
         request = urllib.request.Request(
             f"{self.url}/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
@@ -345,3 +333,17 @@ class ControlPlane:
         )
         context = ssl.create_default_context(cafile=os.fspath(self.ca_file))
         urllib.request.urlopen(request, timeout=10, context=context).close()
+
+
+def answers(url: str, ca_file: Path | None = None) -> bool:
+    """Whether a GET gives 200; without an authority from any server that holds a certificate."""
+    context = ssl.create_default_context(cafile=ca_file)
+    if ca_file is None:
+        # The other components make up a certificate of their own at start.
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    try:
+        with urllib.request.urlopen(url, timeout=2, context=context) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False

@@ -30,6 +30,7 @@ IDENTITIES: dict[str, tuple[str, tuple[str, ...]]] = {
         "system:serviceaccount:hami-system:hami-node-agent",
         ("system:serviceaccounts", "system:serviceaccounts:hami-system"),
     ),
+    "kubelet": ("system:node:rig-node", ("system:nodes",)),
     "user": ("alice", ()),
 }
 

@@ -327,7 +327,7 @@ async def test_apply_patches_what_exists_and_skips_unknown_kinds(
 
 
 def test_given_assets_must_be_complete(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in set(binaries.PACKAGES) - {"etcd", "kubectl"}:
+    for name in set(binaries.NAMES) - {"etcd", "kubectl", "kubelet"}:
         (tmp_path / name).touch(mode=0o755)
     monkeypatch.setenv("KUBEBUILDER_ASSETS", str(tmp_path))
     with pytest.raises(binaries.MissingBinaries, match=r"does not hold etcd, kubectl\."):
@@ -335,6 +335,8 @@ def test_given_assets_must_be_complete(monkeypatch: pytest.MonkeyPatch, tmp_path
     for name in ("etcd", "kubectl"):
         (tmp_path / name).touch(mode=0o755)
     assert binaries.ensure() == tmp_path
+    with pytest.raises(binaries.MissingBinaries, match=r"does not hold kubelet\."):
+        binaries.ensure(binaries.KUBELET)
 
 
 def test_without_go_and_assets_the_message_says_what_is_needed(
