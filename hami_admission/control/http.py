@@ -103,7 +103,12 @@ class Server:
     def __init__(self, routes: Routes, meter: Meter = unmeasured, *, grace: float = 5.0) -> None:
         self._routes = routes
         self._meter = meter
-        self._server = web.Server(self._answer, access_log=None, keepalive_timeout=IDLE_SECONDS)
+        self._server = web.Server(
+            self._answer,
+            access_log=None,
+            keepalive_timeout=IDLE_SECONDS,
+            auto_decompress=False,  # a small body could become a large one; nobody sends such
+        )
         self._runner = web.ServerRunner(self._server, shutdown_timeout=grace)
         self._methods = {path: method for method, path in routes}
         self._listening: asyncio.Server | None = None

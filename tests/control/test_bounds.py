@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import time
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -40,13 +41,16 @@ class Rig:
     async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         return await asyncio.open_connection("127.0.0.1", self.port)
 
-    async def post(self, body: bytes) -> bytes:
-        """The whole answer."""
+    async def post(self, body: bytes, head: bytes = POST) -> bytes:
+        """The whole answer; ``head`` is that of the request."""
         reader, writer = await self.connect()
-        writer.write(POST % len(body) + body)
-        head = await reader.readuntil(b"\r\n\r\n")
+        writer.write(head % len(body) + body)
+        async with asyncio.timeout(5):
+            answer = await reader.readuntil(b"\r\n\r\n")
+            length = int(answer.lower().partition(b"content-length: ")[2].split(b"\r\n", 1)[0])
+            answer += await reader.readexactly(length)
         writer.close()
-        return head
+        return answer
 
 
 async def ended(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -85,6 +89,13 @@ async def test_a_body_that_does_not_come_is_not_waited_for(rig: Rig) -> None:
     async with asyncio.timeout(5):
         assert b" 408 " in await reader.readuntil(b"\r\n\r\n")
     writer.close()
+
+
+async def test_a_compressed_body_is_not_inflated(rig: Rig) -> None:
+    await rig.start()
+    packed = gzip.compress(b"x" * 1_000_000)
+    answer = await rig.post(packed, POST.replace(b"Host", b"Content-Encoding: gzip\r\nHost"))
+    assert answer.endswith(b"\r\n\r\n%d" % len(packed))
 
 
 async def test_a_handshake_that_does_not_end_is_ended(rig: Rig) -> None:
