@@ -82,8 +82,16 @@ CROWD_BYTES = 8 << 20
 """Of bodies at a time, which leave so much free memory behind that it is worth giving back."""
 
 
+GONE = 499
+"""The status, which nobody hears, by which requests are counted whose client went away; nginx's."""
+
+
 class _Slow(Exception):
     """A body did not come in time."""
+
+
+class _Gone(Exception):
+    """The client went away before its body had come."""
 
 
 class _Refused(asyncio.Protocol):
@@ -197,6 +205,8 @@ class Server:
             return _text(408, f"body: not within {BODY_SECONDS:g} s")
         except Malformed as error:
             return _text(400, str(error))
+        except _Gone:
+            return _text(GONE, "body: its sender has gone")
         except Exception:  # one request must not end the process; it is counted by its log line
             log.exception("request failed", extra={"path": request.path})
             return _text(500, "internal error; the log of hami-admission says more")
@@ -230,6 +240,8 @@ async def _body(request: web.BaseRequest, limit: int) -> bytes | None:
             return await _read(request, limit)
     except TimeoutError as error:
         raise _Slow from error
+    except ConnectionError as error:
+        raise _Gone from error
 
 
 async def _read(request: web.BaseRequest, limit: int) -> bytes | None:

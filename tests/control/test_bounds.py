@@ -17,7 +17,7 @@ from hami_admission.control.http import Reply, Route, Server
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
 POST = b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n"
 
@@ -28,7 +28,12 @@ class Rig:
     def __init__(self) -> None:
         self.gate = asyncio.Event()
         self.gate.set()
-        self.server = Server({("POST", "/echo"): Route(self.echo, 1 << 20)}, grace=0.1)
+        self.metered: list[int] = []
+        self.server = Server(
+            {("POST", "/echo"): Route(self.echo, 1 << 20)},
+            lambda _, status, __: self.metered.append(status),
+            grace=0.1,
+        )
         self.port = 0
 
     async def echo(self, body: bytes) -> Reply:
@@ -51,6 +56,13 @@ class Rig:
             answer += await reader.readexactly(length)
         writer.close()
         return answer
+
+
+async def until(check: Callable[[], bool]) -> None:
+    """It becomes true within seconds."""
+    async with asyncio.timeout(5):
+        while not check():  # noqa: ASYNC110 - of another's state, which tells nobody
+            await asyncio.sleep(0.01)
 
 
 async def ended(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -89,6 +101,19 @@ async def test_a_body_that_does_not_come_is_not_waited_for(rig: Rig) -> None:
     async with asyncio.timeout(5):
         assert b" 408 " in await reader.readuntil(b"\r\n\r\n")
     writer.close()
+
+
+async def test_who_goes_away_while_sending_is_no_failure_of_ours(
+    rig: Rig, caplog: pytest.LogCaptureFixture
+) -> None:
+    await rig.start()
+    _, writer = await rig.connect()
+    writer.write(POST % 10 + b"x")
+    await asyncio.sleep(0.1)  # until it is read
+    writer.transport.abort()
+    await until(lambda: bool(rig.metered))
+    assert rig.metered == [http.GONE]
+    assert not caplog.records
 
 
 async def test_a_compressed_body_is_not_inflated(rig: Rig) -> None:
