@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import resource
 import secrets
 import signal
 import socket
@@ -92,8 +93,11 @@ def tune() -> None:
     """Fewer rounds of the garbage collector: much is kept, and none of it in cycles.
 
     And a thread that writes a scrape or a snapshot keeps reviews waiting a tenth as long at a time
-    as Python lets it.
+    as Python lets it. And as many files as may be: each connection is one, and shells and container
+    runtimes give a thousand unless asked for more.
     """
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     gc.set_threshold(20_000, 50, 100)
     sys.setswitchinterval(0.0005)
 

@@ -13,6 +13,7 @@ import msgspec
 from aiohttp import web
 
 from hami_admission.control import memory
+from hami_admission.control.listener import Listener
 from hami_admission.wire.errors import Malformed
 
 if TYPE_CHECKING:
@@ -63,16 +64,14 @@ class Route(msgspec.Struct, frozen=True):
 Routes = dict[tuple[str, str], Route]
 
 
-HANDSHAKE_SECONDS, HEADER_SECONDS, BODY_SECONDS = 5.0, 5.0, 2.5
-"""For a client to finish its handshake, its first request's headers, and a body."""
+HEADER_SECONDS, BODY_SECONDS = 8.0, 2.5
+"""For a client to send its first request's headers, from when it is accepted, and a body. The first
+is longer than a handshake may take."""
 
 IDLE_SECONDS = 120.0
 """Before a connection on which nothing is asked is closed. Longer than the 90 s after which the API
 server and kube-scheduler close it themselves (IdleConnTimeout of Go's DefaultTransport): who closes
 first may do so just when something is asked, and a review is not sent twice."""
-
-MOST_CONNECTIONS = 2048
-"""At a time; an API server has one for each review in flight."""
 
 MOST_BYTES = 48 << 20
 """Of bodies that are being read or answered; who comes when there is no room is told to come later,
@@ -94,13 +93,6 @@ class _Gone(Exception):
     """The client went away before its body had come."""
 
 
-class _Refused(asyncio.Protocol):
-    """For connections that are too many."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        transport.close()
-
-
 class Server:
     """Serves routes on one port, over TLS where a context is given.
 
@@ -119,7 +111,7 @@ class Server:
         )
         self._runner = web.ServerRunner(self._server, shutdown_timeout=grace)
         self._methods = {path: method for method, path in routes}
-        self._listening: asyncio.Server | None = None
+        self._listener = Listener(self._connection, lambda: len(self._server.connections))
         self._silent: dict[web.RequestHandler, float] = {}
         self._sweeping: asyncio.Task[None] | None = None
         self._bytes = 0
@@ -129,16 +121,8 @@ class Server:
     async def start(self, host: str, port: int, context: ssl.SSLContext | None) -> int:
         """Listen; gives the port, which the system chose if 0 was asked."""
         await self._runner.setup()
-        self._listening = await asyncio.get_running_loop().create_server(
-            self._connection,
-            host,
-            port,
-            ssl=context,
-            ssl_handshake_timeout=HANDSHAKE_SECONDS if context is not None else None,
-            backlog=1024,
-        )
         self._sweeping = asyncio.create_task(self._sweep())
-        return int(self._listening.sockets[0].getsockname()[1])
+        return await self._listener.start(host, port, context)
 
     def leave(self) -> None:
         """End each connection with its next answer: so clients know, and go elsewhere.
@@ -150,15 +134,12 @@ class Server:
 
     async def stop(self) -> None:
         """Stop listening, let requests in flight end."""
-        if self._listening is not None:
-            self._listening.close()
+        await self._listener.stop()
         if self._sweeping is not None:
             self._sweeping.cancel()
         await self._runner.cleanup()
 
     def _connection(self) -> asyncio.Protocol:
-        if len(self._server.connections) >= MOST_CONNECTIONS:
-            return _Refused()
         handler = self._server()
         self._silent[handler] = monotonic()
         return handler

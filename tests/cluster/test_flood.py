@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import resource
 import ssl
 import sys
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
 
+from hami_admission.control.listener import MOST_CONNECTIONS
 from tests import build
 from tests.cluster.api import ApiFailure, wait
 from tests.cluster.flood import Outcome
@@ -22,6 +24,8 @@ from tests.cluster.test_quota import create, gpu_pod, known
 from tests.faults import invariants
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.cluster.api import Api
     from tests.cluster.processes import Process
     from tests.cluster.product import Product
@@ -35,6 +39,9 @@ LEFT_MIB = 150
 """What is not given back at once: Python's and the C library's free lists."""
 
 SLOW, ENDLESS = 1000, 500
+FEW_FILES = 1024
+"""That a process may have open unless it asks for more, by habit of shells."""
+
 HALVES = (
     b"POST /validate HT",
     b"POST /validate HTTP/1.1\r\nHost: x\r\nContent-Length: 500000\r\n\r\n{",
@@ -154,6 +161,55 @@ async def test_slow_clients_and_handshakes_without_an_end(
             writer.close()
             with suppress(OSError):
                 await writer.wait_closed()
+
+
+@contextmanager
+def soft_limit_of_files(soft: int | None) -> Iterator[None]:
+    """For processes that start now; None: as many as may be."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft or before[1], before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+async def test_ten_thousand_handshakes_without_an_end(
+    product: Product, api: Api, namespace: str
+) -> None:
+    """So many are let in and no more, whatever limit of files a shell gave us; then others are."""
+    product.kill()
+    with soft_limit_of_files(FEW_FILES):
+        await product.start()
+    process = product.process
+    assert process is not None
+    await known(product, api, namespace, gpu=1000)
+    base, most = descriptors(process), 0
+    held: list[asyncio.StreamWriter] = []
+    gate = asyncio.Semaphore(100)
+
+    async def one() -> None:
+        nonlocal most
+        async with gate:
+            _, writer = await asyncio.open_connection(ADDRESS, 443)
+            held.append(writer)
+            if not len(held) % 100:
+                most = max(most, descriptors(process))
+
+    async def back() -> bool:
+        return descriptors(process) < base + 20
+
+    try:
+        with soft_limit_of_files(None):
+            await asyncio.gather(*(one() for _ in range(10_000)))
+            await wait(back, "they are cut off", 30)
+    finally:
+        for writer in held:
+            writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()
+    assert FEW_FILES < most < base + MOST_CONNECTIONS + 20
+    await create(api, gpu_pod(namespace, "after", memory=100))
 
 
 def descriptors(process: Process) -> int:

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import gzip
+import resource
+import socket
+import ssl
+import sys
 import time
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -12,12 +17,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hami_admission.certificates import authority, context
-from hami_admission.control import http, memory
+from hami_admission.control import app, http, listener, memory
 from hami_admission.control.http import Reply, Route, Server
 
 if TYPE_CHECKING:
-    import ssl
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Iterator
 
 POST = b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n"
 
@@ -58,6 +62,13 @@ class Rig:
         return answer
 
 
+def a_context() -> ssl.SSLContext:
+    """With a certificate."""
+    tls = context.create()
+    context.load(tls, authority.create(("127.0.0.1",), datetime.now(UTC)))
+    return tls
+
+
 async def until(check: Callable[[], bool]) -> None:
     """It becomes true within seconds."""
     async with asyncio.timeout(5):
@@ -79,7 +90,7 @@ async def ended(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 async def rig(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Rig]:
     monkeypatch.setattr(http, "HEADER_SECONDS", 0.5)
     monkeypatch.setattr(http, "BODY_SECONDS", 0.3)
-    monkeypatch.setattr(http, "HANDSHAKE_SECONDS", 0.5)
+    monkeypatch.setattr(listener, "HANDSHAKE_SECONDS", 0.5)
     made = Rig()
     yield made
     await made.server.stop()
@@ -124,9 +135,7 @@ async def test_a_compressed_body_is_not_inflated(rig: Rig) -> None:
 
 
 async def test_a_handshake_that_does_not_end_is_ended(rig: Rig) -> None:
-    tls = context.create()
-    context.load(tls, authority.create(("127.0.0.1",), datetime.now(UTC)))
-    await rig.start(tls)
+    await rig.start(a_context())
     connections = [await rig.connect() for _ in range(50)]
     begun = time.monotonic()
     for reader, writer in connections:
@@ -182,7 +191,7 @@ async def test_who_leaves_ends_each_connection_with_an_answer(rig: Rig) -> None:
 async def test_more_connections_than_allowed_are_closed(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(http, "MOST_CONNECTIONS", 3)
+    monkeypatch.setattr(listener, "MOST_CONNECTIONS", 3)
     await rig.start()
     held = [await rig.connect() for _ in range(3)]
     await asyncio.sleep(0.05)
@@ -194,3 +203,69 @@ async def test_more_connections_than_allowed_are_closed(
             await each.wait_closed()
     await asyncio.sleep(0.1)
     assert b" 200 " in await rig.post(b"x")
+
+
+async def test_handshakes_count_among_the_connections(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One too many is closed at once, before its handshake; when they end there is room again."""
+    monkeypatch.setattr(listener, "MOST_CONNECTIONS", 3)
+    monkeypatch.setattr(listener, "HANDSHAKE_SECONDS", 2.0)
+    await rig.start(a_context())
+    held = [await rig.connect() for _ in range(3)]
+    begun = time.monotonic()
+    await ended(*await rig.connect())
+    assert time.monotonic() - begun < 1
+    for reader, writer in held:
+        await ended(reader, writer)
+    careless = ssl.create_default_context()
+    careless.check_hostname, careless.verify_mode = False, ssl.CERT_NONE
+    reader, writer = await asyncio.open_connection("127.0.0.1", rig.port, ssl=careless)
+    writer.write(POST % 1 + b"x")
+    assert b" 200 " in await reader.readuntil(b"\r\n\r\n")
+    writer.close()
+
+
+@pytest.fixture
+def files() -> Iterator[tuple[int, int]]:
+    """The limits of files that the process may have open; as before afterwards."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    yield limits
+    resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+async def test_without_a_file_descriptor_connections_wait(
+    rig: Rig,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    files: tuple[int, int],
+) -> None:
+    monkeypatch.setattr(listener, "NO_FILES_SECONDS", 0.1)
+    await rig.start()
+    client = socket.socket()
+    with socket.socket() as probe:
+        lowest = probe.fileno()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, files[1]))
+    client.connect(("127.0.0.1", rig.port))
+    await until(lambda: "connections not accepted" in caplog.text)
+    resource.setrlimit(resource.RLIMIT_NOFILE, files)
+    reader, writer = await asyncio.open_connection(sock=client)
+    writer.write(POST % 1 + b"x")
+    assert b" 200 " in await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+    writer.close()
+
+
+@pytest.mark.usefixtures("tuned")
+def test_as_many_files_may_be_open_as_the_system_allows(files: tuple[int, int]) -> None:
+    resource.setrlimit(resource.RLIMIT_NOFILE, (files[1] - 1, files[1]))
+    app.tune()
+    assert resource.getrlimit(resource.RLIMIT_NOFILE) == (files[1], files[1])
+
+
+@pytest.fixture
+def tuned() -> Iterator[None]:
+    """What else the process is tuned by, as before afterwards."""
+    threshold, interval = gc.get_threshold(), sys.getswitchinterval()
+    yield
+    gc.set_threshold(*threshold)
+    sys.setswitchinterval(interval)
