@@ -14,6 +14,7 @@ from aiohttp import web
 
 from hami_admission.control import memory
 from hami_admission.control.listener import Listener
+from hami_admission.control.room import Full, Room
 from hami_admission.wire.errors import Malformed
 
 if TYPE_CHECKING:
@@ -73,9 +74,17 @@ IDLE_SECONDS = 120.0
 server and kube-scheduler close it themselves (IdleConnTimeout of Go's DefaultTransport): who closes
 first may do so just when something is asked, and a review is not sent twice."""
 
-MOST_BYTES = 48 << 20
-"""Of bodies that are being read or answered; who comes when there is no room is told to come later,
-before anything is read."""
+LARGE_BYTES, SMALL_BYTES, SMALL = 48 << 20, 16 << 20, 64 << 10
+"""Of large and of small bodies that are being read or answered, and how long a small one may be:
+pods are small, and do not wait behind large ones."""
+
+ROOM_SECONDS = 1.0
+"""How long a body waits for room, unread, so that its sender waits too; then it is told to come
+later, and there is time for that."""
+
+UNREAD_BYTES = 16 << 10
+"""Of a body that has come and that nobody has taken yet; twice as much, and aiohttp reads no more
+of that connection."""
 
 CROWD_BYTES = 8 << 20
 """Of bodies at a time, which leave so much free memory behind that it is worth giving back."""
@@ -108,13 +117,15 @@ class Server:
             access_log=None,
             keepalive_timeout=IDLE_SECONDS,
             auto_decompress=False,  # a small body could become a large one; nobody sends such
+            lingering_time=BODY_SECONDS,  # for who sends a body that nobody wants
+            read_bufsize=UNREAD_BYTES,
         )
         self._runner = web.ServerRunner(self._server, shutdown_timeout=grace)
         self._methods = {path: method for method, path in routes}
         self._listener = Listener(self._connection, lambda: len(self._server.connections))
         self._silent: dict[web.RequestHandler, float] = {}
         self._sweeping: asyncio.Task[None] | None = None
-        self._bytes = 0
+        self._large, self._small = Room(LARGE_BYTES), Room(SMALL_BYTES)
         self._crowded = False
         self._leaving = False
 
@@ -144,11 +155,15 @@ class Server:
         self._silent[handler] = monotonic()
         return handler
 
+    @property
+    def _taken(self) -> int:
+        return self._large.taken + self._small.taken
+
     async def _sweep(self) -> None:
         """Close connections that have not asked anything in time; clean up after a crowd."""
         while True:
             await asyncio.sleep(1.0)
-            if self._crowded and not self._bytes:
+            if self._crowded and not self._taken:
                 self._crowded = False
                 memory.give_back()
             late = monotonic() - HEADER_SECONDS
@@ -172,16 +187,10 @@ class Server:
     async def _served(self, request: web.BaseRequest, route: Route) -> web.Response:
         if route.local and not is_local(request.remote):
             return _text(403, f"{request.path} serves the kube-scheduler beside this process only")
-        size = min(request.content_length or route.max_bytes, route.max_bytes)
-        if self._bytes + size > MOST_BYTES:
-            return _response(later("too many reviews at once"))
-        self._bytes += size
-        self._crowded |= self._bytes > CROWD_BYTES
         try:
-            body = await _body(request, route.max_bytes)
-            if body is None:
-                return _text(413, f"body: longer than {route.max_bytes} bytes")
-            return _response(await route.handler(body))
+            return await self._answered(request, route)
+        except Full:
+            return _response(later("too many reviews at once"))
         except _Slow:
             return _text(408, f"body: not within {BODY_SECONDS:g} s")
         except Malformed as error:
@@ -191,8 +200,21 @@ class Server:
         except Exception:  # one request must not end the process; it is counted by its log line
             log.exception("request failed", extra={"path": request.path})
             return _text(500, "internal error; the log of hami-admission says more")
+
+    async def _answered(self, request: web.BaseRequest, route: Route) -> web.Response:
+        length = request.content_length
+        size = route.max_bytes if length is None else length
+        if size > route.max_bytes:
+            return _too_long(route)
+        room = self._small if size <= SMALL else self._large
+        size = 0 if route.local else size  # kube-scheduler does not suffer from a flood
+        await room.take(size, ROOM_SECONDS)
+        try:
+            self._crowded |= self._taken > CROWD_BYTES
+            body = await _body(request, route.max_bytes)
+            return _too_long(route) if body is None else _response(await route.handler(body))
         finally:
-            self._bytes -= size
+            room.give_back(size)
 
     def _no_route(self, request: web.BaseRequest) -> web.Response:
         method = self._methods.get(request.path)
@@ -212,10 +234,7 @@ def _response(reply: Reply) -> web.Response:
 
 
 async def _body(request: web.BaseRequest, limit: int) -> bytes | None:
-    """The whole body, or None when it is over the limit; the rest of such a body is not read."""
-    length = request.content_length
-    if length is not None and length > limit:
-        return None
+    """The whole body, or None when it is over the limit, which it did not say before."""
     try:
         async with asyncio.timeout(BODY_SECONDS):
             return await _read(request, limit)
@@ -246,3 +265,7 @@ def is_local(address: str | None) -> bool:
 
 def _text(status: int, message: str) -> web.Response:
     return web.Response(text=message + "\n", status=status)
+
+
+def _too_long(route: Route) -> web.Response:
+    return _text(413, f"body: longer than {route.max_bytes} bytes")

@@ -26,6 +26,12 @@ HANDSHAKE_SECONDS, GOODBYE_SECONDS = 5.0, 5.0
 BACKLOG = 1024
 """Connections that the system keeps until they are accepted."""
 
+RECEIVE_BYTES = 32 << 10
+"""Asked of the system for what a connection has received (it takes twice as much), and what is kept
+of it until it is decrypted. The loop reads all there is, into buffers of that size that last as
+long as the connection: with the sizes that they choose themselves a client that sends much costs
+0.8 MiB, with these 0.3."""
+
 NO_FILES_SECONDS = 0.5
 """Until we accept again, after there was no file descriptor."""
 
@@ -48,6 +54,8 @@ class Listener:
         found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         family, *_, address = found[0]
         self._socket = socket.create_server(address, family=family, backlog=BACKLOG)
+
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BYTES)
         self._socket.setblocking(False)
         self._accepting = loop.create_task(self._accept(self._socket, context))
         return int(self._socket.getsockname()[1])
@@ -83,7 +91,7 @@ class Listener:
         protocol = self._factory()
         tls = context is not None
         try:
-            await asyncio.get_running_loop().connect_accepted_socket(
+            transport, _ = await asyncio.get_running_loop().connect_accepted_socket(
                 lambda: protocol,
                 connection,
                 ssl=context,
@@ -92,3 +100,6 @@ class Listener:
             )
         except OSError as error:
             log.debug("no handshake", extra={"error": str(error)})
+            return
+        if tls:
+            transport.set_read_buffer_limits(RECEIVE_BYTES)  # type: ignore[attr-defined]

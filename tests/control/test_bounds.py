@@ -19,6 +19,7 @@ import pytest
 from hami_admission.certificates import authority, context
 from hami_admission.control import app, http, listener, memory
 from hami_admission.control.http import Reply, Route, Server
+from hami_admission.control.room import Room
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -27,24 +28,28 @@ POST = b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n"
 
 
 class Rig:
-    """A server whose handler waits at a gate."""
+    """A server whose handler waits at a gate; ``entered`` are the sizes that it was asked with."""
 
     def __init__(self) -> None:
         self.gate = asyncio.Event()
         self.gate.set()
         self.metered: list[int] = []
-        self.server = Server(
-            {("POST", "/echo"): Route(self.echo, 1 << 20)},
-            lambda _, status, __: self.metered.append(status),
-            grace=0.1,
-        )
+        self.entered: list[int] = []
+        self.server = Server({})
         self.port = 0
 
     async def echo(self, body: bytes) -> Reply:
+        self.entered.append(len(body))
         await self.gate.wait()
         return Reply(b"%d" % len(body))
 
     async def start(self, tls: ssl.SSLContext | None = None) -> None:
+        routes = {
+            ("POST", "/echo"): Route(self.echo, 1 << 20),
+            ("POST", "/near"): Route(self.echo, 1 << 20, local=True),
+            ("GET", "/echo"): Route(self.echo),
+        }
+        self.server = Server(routes, lambda _, status, __: self.metered.append(status), grace=0.1)
         self.port = await self.server.start("127.0.0.1", 0, tls)
 
     async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -90,6 +95,7 @@ async def ended(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 async def rig(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Rig]:
     monkeypatch.setattr(http, "HEADER_SECONDS", 0.5)
     monkeypatch.setattr(http, "BODY_SECONDS", 0.3)
+    monkeypatch.setattr(http, "ROOM_SECONDS", 0.3)
     monkeypatch.setattr(listener, "HANDSHAKE_SECONDS", 0.5)
     made = Rig()
     yield made
@@ -143,21 +149,114 @@ async def test_a_handshake_that_does_not_end_is_ended(rig: Rig) -> None:
     assert time.monotonic() - begun >= 0.3
 
 
-async def test_more_bodies_than_there_is_room_for_are_put_off_unread(
-    rig: Rig, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(http, "MOST_BYTES", 250)
+@pytest.fixture
+async def full(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> Rig:
+    """Two large bodies are answered when the gate opens, and there is no room for more."""
+    for name, size in (("LARGE_BYTES", 250), ("SMALL_BYTES", 40), ("SMALL", 20)):
+        monkeypatch.setattr(http, name, size)
     await rig.start()
     rig.gate.clear()
-    waiting = [asyncio.create_task(rig.post(b"x" * 100)) for _ in range(2)]
-    await asyncio.sleep(0.1)
-    refused = await rig.post(b"x" * 100)
+    return rig
+
+
+async def fill(rig: Rig) -> list[asyncio.Task[bytes]]:
+    """They are being answered."""
+    tasks = [asyncio.create_task(rig.post(b"x" * 120)) for _ in range(2)]
+    await until(lambda: rig.entered == [120, 120])
+    return tasks
+
+
+async def test_more_bodies_than_there_is_room_for_are_put_off_unread(full: Rig) -> None:
+    waiting = await fill(full)
+    refused = await full.post(b"x" * 100)
     assert b" 503 " in refused
     assert b"Retry-After: 1" in refused
     assert b"Connection: close" in refused
-    rig.gate.set()
+    full.gate.set()
     assert all(b" 200 " in each for each in await asyncio.gather(*waiting))
-    assert b" 200 " in await rig.post(b"x" * 100)
+    assert full.entered == [120, 120]
+    assert b" 200 " in await full.post(b"x" * 100)
+
+
+async def test_room_that_comes_free_in_time_is_given_in_order(full: Rig) -> None:
+    await fill(full)
+    waiting = []
+    for size in (101, 102, 103, 104):
+        waiting.append(asyncio.create_task(full.post(b"x" * size)))
+        await asyncio.sleep(0.02)
+    full.gate.set()
+    assert all(b" 200 " in each for each in await asyncio.gather(*waiting))
+    assert full.entered == [120, 120, 101, 102, 103, 104]
+
+
+async def test_large_bodies_are_not_overtaken() -> None:
+    room, entered = Room(100), []
+    await room.take(60, 1)
+    await room.take(40, 1)
+
+    async def enter(size: int) -> None:
+        await room.take(size, 5)
+        entered.append(size)
+
+    large, less = asyncio.create_task(enter(80)), asyncio.create_task(enter(30))
+    await asyncio.sleep(0)
+    room.give_back(40)
+    await asyncio.sleep(0.05)
+    assert not entered
+    room.give_back(60)
+    await large
+    assert entered == [80]
+    room.give_back(80)
+    await less
+
+
+async def test_small_bodies_do_not_wait_for_large_ones(full: Rig) -> None:
+    await fill(full)
+    large = asyncio.create_task(full.post(b"x" * 100))
+    small = [asyncio.create_task(full.post(b"x" * 20)) for _ in range(2)]
+    await until(lambda: full.entered == [120, 120, 20, 20])
+    assert b" 503 " in await full.post(b"x" * 20), "no more of them than there is room for"
+    assert b" 503 " in await large
+    full.gate.set()
+    assert all(b" 200 " in each for each in await asyncio.gather(*small))
+
+
+async def test_a_body_of_unknown_length_takes_the_room_of_the_longest(rig: Rig) -> None:
+    places = http.LARGE_BYTES >> 20
+    await rig.start()
+    rig.gate.clear()
+    chunked = POST.replace(b"Content-Length: %d", b"X: %d\r\nTransfer-Encoding: chunked")
+    ways = [asyncio.create_task(rig.post(b"", chunked + b"1\r\nx\r\n0\r\n\r\n")) for _ in range(50)]
+    await until(lambda: len(rig.metered) == 50 - places)
+    assert set(rig.metered) == {503}
+    rig.gate.set()
+    answers = await asyncio.gather(*ways)
+    assert sum(b" 200 " in each for each in answers) == places
+
+
+async def test_a_flood_of_reviews_leaves_kube_scheduler_and_probes_their_way(full: Rig) -> None:
+    await fill(full)
+    small = [asyncio.create_task(full.post(b"x" * 20)) for _ in range(4)]
+    await until(lambda: full.entered == [120, 120, 20, 20])
+    near = asyncio.create_task(full.post(b"x" * 100, POST.replace(b"/echo", b"/near")))
+    probe = asyncio.create_task(full.post(b"", b"GET /echo HTTP/1.1\r\nHost: x\r\nX: %d\r\n\r\n"))
+    await until(lambda: sorted(full.entered) == [0, 20, 20, 100, 120, 120])
+    assert not full.metered, "others still wait"
+    full.gate.set()
+    for each in await asyncio.gather(near, probe, *small[:2]):
+        assert b" 200 " in each
+
+
+async def test_who_goes_away_while_waiting_takes_no_room(full: Rig) -> None:
+    tasks = await fill(full)
+    reader, writer = await full.connect()
+    writer.write(POST % 240 + b"x")
+    await asyncio.sleep(0.05)
+    writer.transport.abort()
+    full.gate.set()
+    await asyncio.gather(*tasks)
+    assert b" 200 " in await full.post(b"x" * 240)
+    assert not await reader.read()
 
 
 async def test_after_a_crowd_memory_is_given_back_once(
