@@ -230,12 +230,13 @@ def _identity() -> str:
 
 def routes(webhook: Webhook, extender: Extender, probes: Probes, snapshots: Snapshots) -> Routes:
     """Every route that we serve; ``webhook`` is upstream's name for ``mutate``."""
-    mutate = Route(webhook.mutate, reviews.MAX_BYTES)
+    mutate = Route(webhook.mutate, reviews.MAX_BYTES, seconds=webhook.seconds)
+    validate = Route(webhook.validate, reviews.MAX_BYTES, seconds=webhook.seconds)
     longest = wire_extender.MAX_BYTES
     return {
         ("POST", "/mutate"): mutate,
         ("POST", "/webhook"): mutate,
-        ("POST", "/validate"): Route(webhook.validate, reviews.MAX_BYTES),
+        ("POST", "/validate"): validate,
         ("POST", "/filter"): Route(extender.filter, longest, local=True),
         ("POST", "/prioritize"): Route(extender.prioritize, longest, local=True),
         ("POST", "/bind"): Route(extender.bind, longest, local=True),

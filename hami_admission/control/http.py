@@ -55,11 +55,13 @@ Handler = Callable[[bytes], Awaitable[Reply]]
 
 
 class Route(msgspec.Struct, frozen=True):
-    """A handler, the longest body it takes, and whether it serves this machine's processes only."""
+    """A handler, the longest body it takes, whether it serves this machine's processes only."""
 
     handler: Handler
     max_bytes: int = 0
     local: bool = False
+    seconds: float | None = None
+    """From its head to its answer, body included; nobody waits for it any longer."""
 
 
 Routes = dict[tuple[str, str], Route]
@@ -187,8 +189,10 @@ class Server:
     async def _served(self, request: web.BaseRequest, route: Route) -> web.Response:
         if route.local and not is_local(request.remote):
             return _text(403, f"{request.path} serves the kube-scheduler beside this process only")
+        limit = asyncio.timeout(route.seconds)
         try:
-            return await self._answered(request, route)
+            async with limit:
+                return await self._answered(request, route)
         except Full:
             return _response(later("too many reviews at once"))
         except _Slow:
@@ -198,6 +202,8 @@ class Server:
         except _Gone:
             return _text(GONE, "body: its sender has gone")
         except Exception:  # one request must not end the process; it is counted by its log line
+            if limit.expired():
+                return _text(504, f"not answered within {route.seconds:g} s")
             log.exception("request failed", extra={"path": request.path})
             return _text(500, "internal error; the log of hami-admission says more")
 

@@ -34,6 +34,10 @@ LOOKS_SECONDS = (1.0, 0.25, 0.25, 0.25)
 """Between looks whether it is silent, as long as there is time for another replica."""
 
 
+SENDING_SECONDS = 0.2
+"""What a body may take of the webhooks' timeout before there is less of it for the quota."""
+
+
 class Silent(Exception):
     """The API server does not answer this replica."""
 
@@ -45,6 +49,11 @@ class Webhook:
         self._cluster = cluster
         self._charging = charging
         self._clock = clock
+
+    @property
+    def seconds(self) -> float:
+        """From a review's head to its answer, its body included."""
+        return self._cluster.settings.review_seconds + SENDING_SECONDS
 
     async def mutate(self, body: bytes) -> Reply:
         """What has to change in the pod; needs no state, so any replica answers at any time."""

@@ -8,6 +8,7 @@ from typing import Any, cast
 import yaml
 
 from hami_admission.control import app
+from hami_admission.control.webhook import SENDING_SECONDS
 from hami_admission.settings import Settings
 from hami_admission.vendors import table
 from hami_admission.wire import keys
@@ -37,7 +38,7 @@ def test_both_configurations_reach_routes_and_match_alike() -> None:
         target = hook["clientConfig"]["service"]
         assert (target["namespace"], target["name"]) == (service.namespace, service.service)
         assert hook["failurePolicy"] == "Fail"
-        assert hook["timeoutSeconds"] > SETTINGS.review_seconds
+        assert hook["timeoutSeconds"] > SETTINGS.review_seconds + SENDING_SECONDS
         assert set(hook["admissionReviewVersions"]) == {"v1", "v1beta1"}
     assert mutating["clientConfig"]["service"]["path"] == "/mutate"
     assert validating["clientConfig"]["service"]["path"] == "/validate"

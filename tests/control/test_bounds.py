@@ -43,11 +43,16 @@ class Rig:
         await self.gate.wait()
         return Reply(b"%d" % len(body))
 
+    async def slow(self, body: bytes) -> Reply:
+        await asyncio.sleep(0.4)
+        return await self.echo(body)
+
     async def start(self, tls: ssl.SSLContext | None = None) -> None:
         routes = {
             ("POST", "/echo"): Route(self.echo, 1 << 20),
             ("POST", "/near"): Route(self.echo, 1 << 20, local=True),
             ("GET", "/echo"): Route(self.echo),
+            ("POST", "/slow"): Route(self.slow, 1 << 20, seconds=0.5),
         }
         self.server = Server(routes, lambda _, status, __: self.metered.append(status), grace=0.1)
         self.port = await self.server.start("127.0.0.1", 0, tls)
@@ -117,6 +122,22 @@ async def test_a_body_that_does_not_come_is_not_waited_for(rig: Rig) -> None:
     writer.write(POST % 10 + b"x")
     async with asyncio.timeout(5):
         assert b" 408 " in await reader.readuntil(b"\r\n\r\n")
+    writer.close()
+
+
+async def test_a_body_and_its_answer_share_their_time(
+    rig: Rig, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each of both has enough of it alone."""
+    await rig.start()
+    reader, writer = await rig.connect()
+    writer.write(POST.replace(b"/echo", b"/slow") % 2 + b"x")
+    await asyncio.sleep(0.25)
+    writer.write(b"x")
+    async with asyncio.timeout(5):
+        assert b" 504 " in await reader.readuntil(b"\r\n\r\n")
+        assert await reader.readline() == b"not answered within 0.5 s\n"
+    assert not caplog.records
     writer.close()
 
 

@@ -138,6 +138,14 @@ def test_the_routes_of_kube_scheduler_are_of_this_machine() -> None:
     }  # fmt: skip
 
 
+def test_reviews_are_answered_within_the_time_that_the_webhooks_have() -> None:
+    parts = Mock(seconds=2.7), *(Mock() for _ in range(3))
+    limited = {path: route.seconds for (_, path), route in app.routes(*parts).items()}
+    assert {path: seconds for path, seconds in limited.items() if seconds is not None} == {
+        "/mutate": 2.7, "/webhook": 2.7, "/validate": 2.7,
+    }  # fmt: skip
+
+
 CLIENTS_CLOSE_AFTER = 90
 """Seconds: IdleConnTimeout of Go's http.DefaultTransport."""
 
