@@ -23,6 +23,9 @@ MOST_CONNECTIONS = 2048
 HANDSHAKE_SECONDS, GOODBYE_SECONDS = 5.0, 5.0
 """For a client to finish its handshake, and to take what it was sent before we closed."""
 
+UNREAD_SECONDS = 10.0
+"""Until the system gives up a connection whose other end takes nothing of what it was sent."""
+
 BACKLOG = 1024
 """Connections that the system keeps until they are accepted."""
 
@@ -55,7 +58,11 @@ class Listener:
         family, *_, address = found[0]
         self._socket = socket.create_server(address, family=family, backlog=BACKLOG)
 
+        # What is set here holds for every connection of it.
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BYTES)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux
+            milliseconds = int(UNREAD_SECONDS * 1000)
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
         self._socket.setblocking(False)
         self._accepting = loop.create_task(self._accept(self._socket, context))
         return int(self._socket.getsockname()[1])

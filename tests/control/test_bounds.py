@@ -12,6 +12,7 @@ import sys
 import time
 from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
 POST = b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n"
+
+
+ESTABLISHED = "01"
+"""The state of a connection in /proc/net/tcp."""
 
 
 class Rig:
@@ -47,15 +52,27 @@ class Rig:
         await asyncio.sleep(0.4)
         return await self.echo(body)
 
+    async def long(self, _: bytes) -> Reply:
+        return Reply(b"x" * 20_000_000)
+
     async def start(self, tls: ssl.SSLContext | None = None) -> None:
         routes = {
             ("POST", "/echo"): Route(self.echo, 1 << 20),
             ("POST", "/near"): Route(self.echo, 1 << 20, local=True),
             ("GET", "/echo"): Route(self.echo),
+            ("GET", "/long"): Route(self.long),
             ("POST", "/slow"): Route(self.slow, 1 << 20, seconds=0.5),
         }
         self.server = Server(routes, lambda _, status, __: self.metered.append(status), grace=0.1)
         self.port = await self.server.start("127.0.0.1", 0, tls)
+
+    @property
+    def connections(self) -> int:
+        """That the other ends of are open, as the system sees it."""
+        return sum(
+            line.split()[1:4:2] == [f"0100007F:{self.port:04X}", ESTABLISHED]
+            for line in Path("/proc/net/tcp").read_text().splitlines()
+        )
 
     async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         return await asyncio.open_connection("127.0.0.1", self.port)
@@ -76,6 +93,13 @@ def a_context() -> ssl.SSLContext:
     """With a certificate."""
     tls = context.create()
     context.load(tls, authority.create(("127.0.0.1",), datetime.now(UTC)))
+    return tls
+
+
+def careless() -> ssl.SSLContext:
+    """For a client who knows whom it talks to."""
+    tls = ssl.create_default_context()
+    tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
     return tls
 
 
@@ -152,6 +176,21 @@ async def test_who_goes_away_while_sending_is_no_failure_of_ours(
     await until(lambda: bool(rig.metered))
     assert rig.metered == [http.GONE]
     assert not caplog.records
+
+
+@pytest.mark.parametrize("secured", [False, True])
+async def test_who_takes_nothing_of_an_answer_is_given_up(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, secured: bool
+) -> None:
+    monkeypatch.setattr(listener, "UNREAD_SECONDS", 0.5)
+    await rig.start(a_context() if secured else None)
+    tls = careless() if secured else None
+    _, writer = await asyncio.open_connection("127.0.0.1", rig.port, ssl=tls, limit=1)
+    writer.write(b"GET /long HTTP/1.1\r\nHost: x\r\n\r\n")
+    await until(lambda: rig.metered == [200])
+    assert rig.connections == 1
+    await until(lambda: rig.connections == 0)
+    writer.transport.abort()
 
 
 async def test_a_compressed_body_is_not_inflated(rig: Rig) -> None:
@@ -338,9 +377,7 @@ async def test_handshakes_count_among_the_connections(
     assert time.monotonic() - begun < 1
     for reader, writer in held:
         await ended(reader, writer)
-    careless = ssl.create_default_context()
-    careless.check_hostname, careless.verify_mode = False, ssl.CERT_NONE
-    reader, writer = await asyncio.open_connection("127.0.0.1", rig.port, ssl=careless)
+    reader, writer = await asyncio.open_connection("127.0.0.1", rig.port, ssl=careless())
     writer.write(POST % 1 + b"x")
     assert b" 200 " in await reader.readuntil(b"\r\n\r\n")
     writer.close()
