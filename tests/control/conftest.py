@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from hami_admission.control import http, listener
+from tests.control.rig import Rig
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
@@ -24,3 +27,14 @@ async def tasks() -> AsyncIterator[asyncio.TaskGroup]:
             raise _Over
     except* _Over:
         pass
+
+
+@pytest.fixture
+async def rig(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Rig]:
+    monkeypatch.setattr(http, "HEADER_SECONDS", 0.5)
+    monkeypatch.setattr(http, "BODY_SECONDS", 0.3)
+    monkeypatch.setattr(http, "ROOM_SECONDS", 0.3)
+    monkeypatch.setattr(listener, "HANDSHAKE_SECONDS", 0.5)
+    made = Rig()
+    yield made
+    await made.server.stop()

@@ -1,0 +1,149 @@
+"""Connections that are slow, silent or many: each has a bound, and the others are served."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import resource
+import socket
+import sys
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hami_admission.control import app, listener
+from tests.control.rig import POST, a_context, careless, ended, until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.control.rig import Rig
+
+
+@pytest.mark.parametrize("sent", [b"", b"POST /echo HT", b"POST /echo HTTP/1.1\r\nHost: x\r\n"])
+async def test_who_asks_nothing_is_cut_off(rig: Rig, sent: bytes) -> None:
+    await rig.start()
+    reader, writer = await rig.connect()
+    writer.write(sent)
+    await ended(reader, writer)
+    assert b" 200 " in await rig.post(b"x")
+
+
+@pytest.mark.parametrize("secured", [False, True])
+async def test_who_takes_nothing_of_an_answer_is_given_up(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, secured: bool
+) -> None:
+    monkeypatch.setattr(listener, "UNREAD_SECONDS", 0.5)
+    await rig.start(a_context() if secured else None)
+    tls = careless() if secured else None
+    _, writer = await asyncio.open_connection("127.0.0.1", rig.port, ssl=tls, limit=1)
+    writer.write(b"GET /long HTTP/1.1\r\nHost: x\r\n\r\n")
+    await until(lambda: rig.metered == [200])
+    assert rig.connections == 1
+    await until(lambda: rig.connections == 0)
+    writer.transport.abort()
+
+
+async def test_a_handshake_that_does_not_end_is_ended(rig: Rig) -> None:
+    await rig.start(a_context())
+    connections = [await rig.connect() for _ in range(50)]
+    begun = time.monotonic()
+    for reader, writer in connections:
+        await ended(reader, writer)
+    assert time.monotonic() - begun >= 0.3
+
+
+async def test_who_leaves_ends_each_connection_with_an_answer(rig: Rig) -> None:
+    await rig.start()
+    assert b"Connection: close" not in await rig.post(b"x")
+    reader, writer = await rig.connect()
+    rig.server.leave()
+    writer.write(POST % 1 + b"x")
+    head = await reader.readuntil(b"\r\n\r\n")
+    assert b" 200 " in head
+    assert b"Connection: close" in head
+    assert await reader.readexactly(1) == b"1"
+    await ended(reader, writer)
+
+
+async def test_more_connections_than_allowed_are_closed(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listener, "MOST_CONNECTIONS", 3)
+    await rig.start()
+    held = [await rig.connect() for _ in range(3)]
+    await asyncio.sleep(0.05)
+    reader, writer = await rig.connect()
+    await ended(reader, writer)
+    for _, each in held:
+        each.close()
+        with suppress(OSError):
+            await each.wait_closed()
+    await asyncio.sleep(0.1)
+    assert b" 200 " in await rig.post(b"x")
+
+
+async def test_handshakes_count_among_the_connections(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One too many is closed at once, before its handshake; when they end there is room again."""
+    monkeypatch.setattr(listener, "MOST_CONNECTIONS", 3)
+    monkeypatch.setattr(listener, "HANDSHAKE_SECONDS", 2.0)
+    await rig.start(a_context())
+    held = [await rig.connect() for _ in range(3)]
+    begun = time.monotonic()
+    await ended(*await rig.connect())
+    assert time.monotonic() - begun < 1
+    for reader, writer in held:
+        await ended(reader, writer)
+    reader, writer = await asyncio.open_connection("127.0.0.1", rig.port, ssl=careless())
+    writer.write(POST % 1 + b"x")
+    assert b" 200 " in await reader.readuntil(b"\r\n\r\n")
+    writer.close()
+
+
+@pytest.fixture
+def files() -> Iterator[tuple[int, int]]:
+    """The limits of files that the process may have open; as before afterwards."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    yield limits
+    resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+async def test_without_a_file_descriptor_connections_wait(
+    rig: Rig,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    files: tuple[int, int],
+) -> None:
+    monkeypatch.setattr(listener, "NO_FILES_SECONDS", 0.1)
+    await rig.start()
+    client = socket.socket()
+    with socket.socket() as probe:
+        lowest = probe.fileno()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, files[1]))
+    client.connect(("127.0.0.1", rig.port))
+    await until(lambda: "connections not accepted" in caplog.text)
+    resource.setrlimit(resource.RLIMIT_NOFILE, files)
+    reader, writer = await asyncio.open_connection(sock=client)
+    writer.write(POST % 1 + b"x")
+    assert b" 200 " in await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+    writer.close()
+
+
+@pytest.mark.usefixtures("tuned")
+def test_as_many_files_may_be_open_as_the_system_allows(files: tuple[int, int]) -> None:
+    resource.setrlimit(resource.RLIMIT_NOFILE, (files[1] - 1, files[1]))
+    app.tune()
+    assert resource.getrlimit(resource.RLIMIT_NOFILE) == (files[1], files[1])
+
+
+@pytest.fixture
+def tuned() -> Iterator[None]:
+    """What else the process is tuned by, as before afterwards."""
+    threshold, interval = gc.get_threshold(), sys.getswitchinterval()
+    yield
+    gc.set_threshold(*threshold)
+    sys.setswitchinterval(interval)
