@@ -168,11 +168,14 @@ class Server:
             if self._crowded and not self._taken:
                 self._crowded = False
                 memory.give_back()
-            late = monotonic() - HEADER_SECONDS
-            for handler in [each for each, since in self._silent.items() if since < late]:
-                del self._silent[handler]
-                if handler.transport is not None:
-                    handler.transport.abort()
+            self._close_silent()
+
+    def _close_silent(self) -> None:
+        late = monotonic() - HEADER_SECONDS
+        for handler in [each for each, since in self._silent.items() if since < late]:
+            del self._silent[handler]
+            if handler.transport is not None:
+                handler.transport.abort()
 
     async def _answer(self, request: web.BaseRequest) -> web.Response:
         self._silent.pop(request.protocol, None)

@@ -107,6 +107,9 @@ class Listener:
             )
         except OSError as error:
             log.debug("no handshake", extra={"error": str(error)})
+            # It was never made; but so aiohttp's lets go of its parser, which else only the garbage
+            # collector finds, and that one looks seldom.
+            protocol.connection_lost(error)
             return
         if tls:
             transport.set_read_buffer_limits(RECEIVE_BYTES)  # type: ignore[attr-defined]

@@ -12,14 +12,14 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
+import uvloop
+from aiohttp import web
 
-from hami_admission.control import app, listener
-from tests.control.rig import POST, a_context, careless, ended, until
+from hami_admission.control import app, http, listener
+from tests.control.rig import POST, Rig, a_context, careless, ended, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from tests.control.rig import Rig
 
 
 @pytest.mark.parametrize("sent", [b"", b"POST /echo HT", b"POST /echo HTTP/1.1\r\nHost: x\r\n"])
@@ -102,6 +102,41 @@ async def test_handshakes_count_among_the_connections(
     writer.write(POST % 1 + b"x")
     assert b" 200 " in await reader.readuntil(b"\r\n\r\n")
     writer.close()
+
+
+@pytest.fixture
+def uncollected() -> Iterator[None]:
+    """The garbage collector does not run."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("uncollected")
+def test_a_failed_handshake_leaves_nothing_for_the_collector(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """On the loop that the process has; the standard library's leaves garbage of its own."""
+    monkeypatch.setattr(http, "HEADER_SECONDS", 0.5)
+
+    def protocols() -> int:
+        return sum(isinstance(each, web.RequestHandler) for each in gc.get_objects())
+
+    async def failing() -> None:
+        rig = Rig()
+        await rig.start(a_context())
+        before = protocols()
+        held = [await rig.connect() for _ in range(3)]
+        await until(lambda: protocols() == before + 3)
+        for reader, writer in held:
+            writer.write(b"no handshake" * 10)
+            await ended(reader, writer)
+        await until(lambda: protocols() == before)
+        await rig.server.stop()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(failing())
 
 
 @pytest.fixture
