@@ -6,17 +6,22 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
+import aiohttp
+
 from tests.cluster.api import wait
 from tests.cluster.credentials import kubeconfig
 from tests.cluster.kinds import KINDS
+from tests.cluster.node_machine import FOLDER
+from tests.cluster.processes import free_port
 from tests.cluster.product import manifests
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from tests.cluster.api import Api
     from tests.cluster.control_plane import ControlPlane
-    from tests.cluster.processes import Process
+    from tests.cluster.node_rig import NodeRig
 
 Json = dict[str, Any]
 
@@ -74,16 +79,69 @@ async def configured(plane: ControlPlane, api: Api, node: str) -> Path:
     return path
 
 
-def start(plane: ControlPlane, node: str, config: Path, *flags: str) -> Process:
-    """Run it; what it is told beside its node stands in ``flags``."""
-    argv = [sys.executable, "-m", "hami_admission", "agent", "--node-name", node]
-    own = ["--kubeconfig", str(config), "--log-format", "text", "--host", "127.0.0.1"]
-    return plane.run_process(f"agent-{node}", [*argv, *own, *flags])
+class Agent:
+    """The agent of the rig's node, with a scripted driver; its files lie in the rig's folder."""
+
+    def __init__(self, node: NodeRig, config: Path, *flags: str) -> None:
+        self.node = node
+        self.script = FOLDER / "script.json"
+        self.settings = FOLDER / "config.json"
+        self.hook = FOLDER / "hook"
+        self.port = free_port()
+        argv = [
+            *(sys.executable, "-m", "hami_admission", "agent", "--node-name", node.name),
+            *("--kubeconfig", str(config), "--log-format", "text", "--host", "127.0.0.1"),
+            *("--driver", "scripted", "--script", str(self.script)),
+            *("--node-config", str(self.settings), "--metrics-port", str(self.port)),
+            *("--set", f"hook-path={self.hook}", *flags),
+        ]
+        self.process = node.run("agent", argv)
+
+    def has(self, *uuids: str, sick: Sequence[Json] = ()) -> None:
+        """These cards, and what is wrong with them."""
+        cards = [{"uuid": uuid} for uuid in uuids]
+        _put(self.script, {"cards": cards, "sick": list(sick)})
+
+    def set(self, **fields: Any) -> None:
+        """What config.json says of the node."""
+        _put(self.settings, {"nodeconfig": [{"name": self.node.name, **fields}]})
+
+    def install_library(self) -> None:
+        """What stands for the isolation library: nothing here is linked against anything."""
+        (self.hook / "vgpu").mkdir(parents=True, exist_ok=True)
+        for name in ("libvgpu.so", "ld.so.preload"):
+            (self.hook / "vgpu" / name).touch()
+
+    async def start(self, api: Api) -> None:
+        """Run it until the kubelet and the API server know its cards."""
+        self.process.start()
+        await self.ready()
+        await registered(api, self.node.name)
+
+    async def ready(self) -> None:
+        """Wait until /readyz says so."""
+
+        async def ask() -> bool:
+            assert self.process.running, self.process.tail()
+            return (await self.page("readyz"))[0] == 200
+
+        await wait(ask, "the agent ready")
+
+    async def page(self, path: str) -> tuple[int, str]:
+        """One of its pages; status 0 where nobody answers."""
+        url = f"http://127.0.0.1:{self.port}/{path}"
+        try:
+            async with aiohttp.ClientSession() as session, session.get(url) as answer:
+                return answer.status, await answer.text()
+        except aiohttp.ClientError:
+            return 0, ""
 
 
-def script(*uuids: str, **more: Any) -> str:
-    """A file for the scripted driver with these cards."""
-    return json.dumps({"cards": [{"uuid": uuid} for uuid in uuids], **more})
+def _put(path: Path, value: Json) -> None:
+    """At once: it may be read at any time."""
+    unfinished = path.with_suffix(".unfinished")
+    unfinished.write_text(json.dumps(value))
+    unfinished.replace(path)
 
 
 async def registered(api: Api, node: str) -> list[Json]:
