@@ -192,6 +192,7 @@ class _Agent:
         counts = {
             "registrations": self.kubelet.registrations,
             "allocations": self.plugin.allocations,
+            "answer_seconds": self.plugin.seconds,
             "node_writes": self.register.writes,
             "mismatches": self.mismatches,
         }

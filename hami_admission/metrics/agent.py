@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class AgentView(msgspec.Struct, frozen=True):
     """``counts`` by what is counted; ``cards`` are uuids with what is wrong, if anything."""
 
-    counts: dict[str, int]
+    counts: dict[str, float]
     cards: dict[str, str]
     foreign: int
 
@@ -24,6 +24,7 @@ class AgentView(msgspec.Struct, frozen=True):
 COUNTED = {
     "registrations": "Registrations at the kubelet.",
     "allocations": "Containers whose devices the kubelet asked for.",
+    "answer_seconds": "Time that the kubelet waited for answers about devices.",
     "node_writes": "Writes of the node's annotations.",
     "mismatches": "Containers that were kept from starting on other cards than their pod's.",
 }

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
-from tests.cluster.api import wait
+from tests.cluster.api import ApiFailure, wait
 from tests.cluster.credentials import kubeconfig
 from tests.cluster.kinds import KINDS
 from tests.cluster.node_machine import FOLDER
@@ -60,8 +60,11 @@ async def token(api: Api, node: str) -> str:
             "nodeSelector": {"nobody": "runs-it"},
         },
     }
-    await api.apply(pod, namespace=NAMESPACE)
     path = KINDS["Pod"].path(NAMESPACE, f"agent-of-{node}")
+    try:
+        await api.get(path)
+    except ApiFailure:
+        await api.apply(pod, namespace=NAMESPACE)
     uid = (await api.get(path))["metadata"]["uid"]
     bound = {"kind": "Pod", "apiVersion": "v1", "name": f"agent-of-{node}", "uid": uid}
     request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest",
