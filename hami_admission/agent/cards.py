@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from hami_admission.agent.driver import DriverError
 from hami_admission.kube import errors
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
     from hami_admission.agent.desk import Desk
     from hami_admission.agent.driver import Driver
-    from hami_admission.agent.own import Own
     from hami_admission.agent.plugin import Plugin
     from hami_admission.agent.register import Register
     from hami_admission.node.facts import CardEvent, CardFacts
     from hami_admission.node.options import Options
+    from hami_admission.node.pods import OwnPod
 
 log = logging.getLogger(__name__)
 
@@ -34,11 +34,18 @@ DOUBT_LOOKS = 10
 """Looks after which the annotations are read again: somebody else may have written them."""
 
 
+class Pods(Protocol):
+    """The pods of the node."""
+
+    def with_card(self, uuid: str) -> list[OwnPod]:
+        """Those that have this card."""
+
+
 class Cards:
     """``run`` goes on for ever; ``inventory`` is what is offered now."""
 
     def __init__(
-        self, node: str, driver: Driver, options: Options, own: Own, clock: Callable[[], float]
+        self, node: str, driver: Driver, options: Options, own: Pods, clock: Callable[[], float]
     ) -> None:
         self.options = options
         self.inventory = inventory.build((), options, {})
@@ -88,7 +95,7 @@ class Cards:
         """Tell everybody whenever something is another than before, the kubelet first."""
         while True:
             self._changed.clear()
-            self._decide()
+            self.decide()
             desk.options = self.options
             desk.cards = {card.uuid: card for card in self._facts}
             await plugin.offer(
@@ -105,7 +112,8 @@ class Cards:
             except DriverError as error:
                 log.warning("the driver does not answer", extra={"error": str(error)})
 
-    def _decide(self) -> None:
+    def decide(self) -> None:
+        """What is offered from now on."""
         now = self._clock()
         self._state = health.tick(self._state, now, self.options)
         ready = self.options.isolation == "none" or self._library()

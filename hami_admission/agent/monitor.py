@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from hami_admission.agent import regions
 from hami_admission.agent.driver import DriverError
@@ -15,11 +15,13 @@ from hami_admission.node import feedback, response, usage
 from hami_admission.node.usage import CardUse, Owner, Share
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from hami_admission.agent.cards import Cards
     from hami_admission.agent.driver import Driver
-    from hami_admission.agent.own import Own
-    from hami_admission.agent.podresources import PodResources
+    from hami_admission.agent.podresources import Holding
     from hami_admission.agent.regions import Found
+    from hami_admission.node.pods import OwnPod
 
 log = logging.getLogger(__name__)
 
@@ -29,10 +31,27 @@ IDLE_SECONDS = 30.0
 CLEAN_LOOKS = 60
 
 
+class Pods(Protocol):
+    """The pods of the node."""
+
+    def all(self) -> Collection[OwnPod]:
+        """Those that there are."""
+
+    def by_name(self, namespace: str, name: str) -> OwnPod | None:
+        """The pod of that name, as it was last seen."""
+
+
+class Kubelet(Protocol):
+    """Who has which devices."""
+
+    async def holdings(self) -> list[Holding]:
+        """What is given out; raises Unanswered."""
+
+
 class Monitor:
     """``run`` looks for ever; ``table`` is what was seen last."""
 
-    def __init__(self, driver: Driver, cards: Cards, own: Own, resources: PodResources) -> None:
+    def __init__(self, driver: Driver, cards: Cards, own: Pods, resources: Kubelet) -> None:
         self._driver = driver
         self._cards = cards
         self._own = own

@@ -53,7 +53,7 @@ class Plugin:
         self.seconds = 0.0
         """Spent on answers that the kubelet waits for."""
         self._answers = answers
-        self._offers: tuple[Offer, ...] = ()
+        self.offers: tuple[Offer, ...] = ()
         self._number = 0
         self._changed = asyncio.Condition()
         self._server: grpc.aio.Server | None = None
@@ -61,13 +61,13 @@ class Plugin:
     @property
     def ids(self) -> frozenset[str]:
         """The device ids that are offered."""
-        return frozenset(each.id for each in self._offers)
+        return frozenset(each.id for each in self.offers)
 
     async def offer(self, offers: Sequence[Offer]) -> None:
         """What the node has now; told to the kubelet when it is something else than before."""
-        if tuple(offers) == self._offers:
+        if tuple(offers) == self.offers:
             return
-        self._offers = tuple(offers)
+        self.offers = tuple(offers)
         async with self._changed:
             self._number += 1
             self._changed.notify_all()
@@ -130,7 +130,7 @@ class Plugin:
         """The list, and again whenever it is another; until the kubelet goes away."""
         while True:
             number = self._number
-            yield v1beta1.ListAndWatchResponse(devices=[_device(each) for each in self._offers])
+            yield v1beta1.ListAndWatchResponse(devices=[_device(each) for each in self.offers])
             async with self._changed:
                 while self._number == number:
                     await self._changed.wait()

@@ -108,6 +108,7 @@ class Scripted:
         self._path = path
         self._began = time.time()
         self._script, self._stamp = self._read()
+        self._due = deque(sorted(self._script.events, key=lambda each: each.after))
 
     async def cards(self) -> tuple[CardFacts, ...]:
         """The cards of the file, numbered in its order."""
@@ -139,11 +140,10 @@ class Scripted:
 
     async def events(self) -> AsyncIterator[CardEvent]:
         """Those of the file in their time, and what is sick for as long as it stands there."""
-        due = deque(sorted(self._script.events, key=lambda each: each.after))
         while True:
             now = time.time()
-            while due and due[0].after <= now - self._began:
-                yield _told(due.popleft(), now)
+            while self._due and self._due[0].after <= now - self._began:
+                yield _told(self._due.popleft(), now)
             self._renew()
             for each in self._script.sick:
                 yield _told(each, now)

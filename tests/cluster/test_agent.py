@@ -15,7 +15,7 @@ import pytest_asyncio
 from tests import build
 from tests.cluster import agents
 from tests.cluster.agents import Agent
-from tests.cluster.api import wait
+from tests.cluster.api import Api, ApiFailure, wait
 from tests.cluster.device_plugin import allocated, offered
 from tests.cluster.kinds import KINDS
 from tests.cluster.node_rig import NodeRig, node_pod
@@ -25,7 +25,6 @@ from tests.cluster.test_quota import create
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from tests.cluster.api import Api
     from tests.cluster.control_plane import ControlPlane
     from tests.cluster.product import Product
 
@@ -38,12 +37,18 @@ SHOWN = "env | grep -E '^(NVIDIA_VISIBLE|CUDA_|LIBCUDA)' | sort"
 
 @pytest_asyncio.fixture
 async def agent(
-    node: NodeRig, product: Product, api: Api, control_plane: ControlPlane
+    request: pytest.FixtureRequest,
+    node: NodeRig,
+    product: Product,
+    api: Api,
+    control_plane: ControlPlane,
 ) -> AsyncIterator[Agent]:
-    """With eight cards, ten shares each."""
+    """With eight cards, ten shares each; with the flags of the mark ``flags``."""
     assert product.process is not None
-    await agents.install(api)
-    made = Agent(node, await agents.configured(control_plane, api, node.name))
+    mark = request.node.get_closest_marker("flags")
+    flags = () if mark is None else mark.args
+    await agents.install(api, devices="devices" in flags)
+    made = Agent(node, await agents.configured(control_plane, api, node.name), *flags)
     made.install_library()
     made.has(*CARDS)
     made.set(healthquietseconds=1)
@@ -286,3 +291,83 @@ async def settled(api: Api, pod: Json) -> Json:
         return found if found["status"]["phase"] in {"Running", "Failed"} else {}
 
     return await wait(ask, f"{pod['metadata']['name']} settled", 60)
+
+
+@pytest.mark.timeout(240)
+async def test_the_api_server_may_be_away_for_a_minute(
+    agent: Agent, node: NodeRig, api: Api, namespace: str, product: Product
+) -> None:
+    limits, control_plane = build.gpu(1, memory=1000), product.plane
+    stays = await running(api, await create(api, gpu_pod(namespace, "stays", limits, "sleep 600")))
+    control_plane.apiserver.kill()
+    agent.has(*CARDS, sick=[{"card": CARDS[0], "kind": "xid", "code": 79}])
+    await asyncio.sleep(60)
+    assert agent.process.running
+    control_plane.apiserver.start()
+    await asyncio.to_thread(control_plane.apiserver.await_ready)
+    await product.ensure(api)  # kube-scheduler has lost its Lease, and ended
+
+    async def caught_up() -> bool:
+        cards = await agents.registered(api, node.name)
+        return [each["id"] for each in cards if not each.get("health")] == [CARDS[0]]
+
+    await wait(caught_up, "what befell meanwhile is registered", 60)
+    runs = await running(
+        api, await create(api, gpu_pod(namespace, "later", limits, f"{SHOWN}; sleep 600"))
+    )
+    assert [[told(node, runs)["NVIDIA_VISIBLE_DEVICES"]]] == annotated(runs) != [[CARDS[0]]]
+    after = await api.get(KINDS["Pod"].path(namespace, "stays"))
+    assert after["status"]["containerStatuses"] == stays["status"]["containerStatuses"]
+
+
+async def test_nobody_changes_what_a_container_sees_after_the_binding(
+    agent: Agent, node: NodeRig, api: Api, namespace: str, control_plane: ControlPlane
+) -> None:
+    runs = await running(
+        api, await create(api, gpu_pod(namespace, "p", build.gpu(1), f"{SHOWN}; sleep 600"))
+    )
+    forged = {"hami.io/env-0.nvidia-visible-devices": CARDS[7]}
+    async with Api(control_plane.url, control_plane.ca_file, control_plane.token("user")) as user:
+        with pytest.raises(ApiFailure, match="written by the scheduler only"):
+            await user.patch(
+                KINDS["Pod"].path(namespace, "p"), {"metadata": {"annotations": forged}}
+            )
+    assert [[told(node, runs)["NVIDIA_VISIBLE_DEVICES"]]] == annotated(runs)
+
+
+@pytest.mark.flags("--mode", "devices")
+async def test_by_devices_each_pod_gets_the_cards_that_it_was_placed_on(
+    agent: Agent, node: NodeRig, api: Api, namespace: str
+) -> None:
+    for n in range(6):
+        pod = gpu_pod(namespace, f"p{n}", build.gpu(1 + n % 2, memory=1000), "sleep 600")
+        runs = await running(api, await create(api, pod))
+        held = (await allocated(node, RESOURCE))[namespace, f"p{n}", "main"]
+        assert sorted(each.rpartition("-")[0] for each in held) == sorted(annotated(runs)[0])
+    assert await metric(agent, "hami_admission_agent_mismatches_total") == 0
+
+
+@pytest.mark.flags("--mode", "devices")
+async def test_by_devices_a_pod_on_other_cards_never_runs_and_goes(
+    agent: Agent, node: NodeRig, api: Api, namespace: str
+) -> None:
+    agent.set(healthquietseconds=1, enablegetpreferredallocation=False)  # the kubelet chooses
+    await asyncio.sleep(6)
+    (other,) = CARDS[7:]
+    pod = gpu_pod(namespace, "p", build.gpu(1, memory=1000), "echo started; sleep 600")
+    pod["metadata"]["annotations"] = {"nvidia.com/use-gpuuuid": other}
+    made = await create(api, pod)
+
+    async def gone() -> bool:
+        try:
+            found = await api.get(KINDS["Pod"].path(namespace, "p"))
+        except ApiFailure as failure:
+            return failure.status == 404
+        assert found["status"]["phase"] != "Running"
+        return False
+
+    await wait(gone, "the pod has gone", 60)
+    assert node.output(made) == ""
+    (event,) = await wait(lambda: told_of(api, namespace, "p", "OtherCards"), "pod told")
+    assert other in event["message"]
+    assert await metric(agent, "hami_admission_agent_mismatches_total") >= 1
