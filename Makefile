@@ -6,9 +6,9 @@ STAMP := $(VENV)/.installed
 BIN := $(VENV)/bin
 # The oldest that writes what the protobuf of the extra "agent" reads; newer ones read it too.
 PROTOC := grpcio-tools==1.66.2
-PURE := hami_admission/settings.py,*/model/*,*/wire/*,*/vendors/*,*/quota/*,*/admission/*,*/topology/*,*/placement/*,*/cluster/*,*/metrics/*,*/simulate/*
+PURE := hami_admission/settings.py,*/model/*,*/wire/*,*/vendors/*,*/quota/*,*/admission/*,*/topology/*,*/placement/*,*/node/*,*/cluster/*,*/node/*,*/metrics/*,*/simulate/*
 
-.PHONY: demo test test-cluster test-faults soak bench bench-cluster protocol clean
+.PHONY: demo test test-cluster test-gpu test-faults soak bench bench-cluster protocol clean
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -28,12 +28,15 @@ test: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest --ignore=tests/cluster --ignore=tests/faults --cov --cov-report=
+	$(BIN)/python -m pytest --ignore=tests/cluster --ignore=tests/faults --ignore=tests/gpu --cov --cov-report=
 	$(BIN)/coverage report --fail-under=95 --include='$(PURE)'
 
 test-cluster: $(STAMP)
 	$(BIN)/python -m tests.cluster.binaries
 	$(BIN)/python -m pytest tests/cluster
+
+test-gpu: $(STAMP)
+	$(BIN)/python -m pytest -s tests/gpu
 
 test-faults: $(STAMP)
 	$(BIN)/python -m tests.cluster.binaries

@@ -14,27 +14,28 @@ if TYPE_CHECKING:
 
 
 class AgentView(msgspec.Struct, frozen=True):
-    """``counts`` by what is counted; ``cards`` are uuids with what is wrong, if anything."""
+    """``counts`` by what is counted, without the prefix; ``cards`` are uuids with what is wrong, if anything."""
 
     counts: dict[str, float]
     cards: dict[str, str]
     foreign: int
 
 
+PREFIX = "hami_admission_agent_"
 COUNTED = {
-    "registrations": "Registrations at the kubelet.",
-    "allocations": "Containers whose devices the kubelet asked for.",
-    "answer_seconds": "Time that the kubelet waited for answers about devices.",
-    "node_writes": "Writes of the node's annotations.",
-    "mismatches": "Containers that were kept from starting on other cards than their pod's.",
+    "hami_admission_agent_registrations": "Registrations at the kubelet.",
+    "hami_admission_agent_allocations": "Containers whose devices the kubelet asked for.",
+    "hami_admission_agent_answer_seconds": "Time that the kubelet waited for answers about devices.",
+    "hami_admission_agent_node_writes": "Writes of the node's annotations.",
+    "hami_admission_agent_mismatches": "Containers that were kept from starting on other cards than their pod's.",
 }
 
 
 def families(view: AgentView) -> Iterator[Metric]:
     """All of them, also where they are zero."""
     for name, told in COUNTED.items():
-        counter = CounterMetricFamily(f"hami_admission_agent_{name}", told)
-        counter.add_metric([], view.counts.get(name, 0))
+        counter = CounterMetricFamily(name, told)
+        counter.add_metric([], view.counts.get(name.removeprefix(PREFIX), 0))
         yield counter
     healthy = GaugeMetricFamily(
         "hami_admission_agent_card_healthy",
