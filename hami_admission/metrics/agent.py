@@ -25,9 +25,9 @@ PREFIX = "hami_admission_agent_"
 COUNTED = {
     "hami_admission_agent_registrations": "Registrations at the kubelet.",
     "hami_admission_agent_allocations": "Containers whose devices the kubelet asked for.",
-    "hami_admission_agent_answer_seconds": "Time that the kubelet waited for answers about devices.",
+    "hami_admission_agent_answer_seconds": "Time that the kubelet waited for us.",
     "hami_admission_agent_node_writes": "Writes of the node's annotations.",
-    "hami_admission_agent_mismatches": "Containers that were kept from starting on other cards than their pod's.",
+    "hami_admission_agent_mismatches": "Containers kept from starting on other cards than theirs.",
 }
 
 
