@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 
 class AgentView(msgspec.Struct, frozen=True):
-    """``counts`` by what is counted, without the prefix; ``cards`` are uuids with what is wrong, if anything."""
+    """``counts`` by what is counted, without the prefix; ``cards`` are uuids with what is wrong,
+    if anything."""
 
     counts: dict[str, float]
     cards: dict[str, str]
