@@ -33,10 +33,14 @@ Identity = tuple[int, int]
 
 
 class Kubelet:
-    """``run`` goes on for ever; ``again`` has all plugins registered once more."""
+    """``run`` goes on for ever; ``again`` has all plugins registered once more.
 
-    def __init__(self, folder: Path, plugins: Sequence[Plugin]) -> None:
+    Sockets begin with the name of their ``maker``, so that those of others stay.
+    """
+
+    def __init__(self, folder: Path, plugins: Sequence[Plugin], maker: str = "hami") -> None:
         self._folder = folder
+        self._maker = maker
         self._plugins = plugins
         self._again = False
         self.registrations = 0
@@ -70,7 +74,7 @@ class Kubelet:
             self._socket(plugin).unlink(missing_ok=True)
 
     def _socket(self, plugin: Plugin) -> Path:
-        return self._folder / f"hami-{plugin.resource.replace('/', '-')}.sock"
+        return self._folder / f"{self._maker}-{plugin.resource.replace('/', '-')}.sock"
 
     async def _register(self) -> None:
         """A kubelet that starts empties the folder, so all sockets are made anew."""

@@ -43,7 +43,7 @@ async def offered(node: NodeRig, resource: str, devices: Sequence[str]) -> Async
     """Serves a plugin for the resource, registered with the node's kubelet."""
     plugin = Plugin(resource, Plain(), checked=False)
     await plugin.offer([Offer(each, healthy=True) for each in devices])
-    kubelet = Kubelet(node.device_plugins, [plugin])
+    kubelet = Kubelet(node.device_plugins, [plugin], "other")
     task = asyncio.create_task(kubelet.run())
     try:
         await wait(_registered(kubelet), "registered at the kubelet")

