@@ -12,6 +12,7 @@ from hami_admission.agent import regions
 from hami_admission.agent.driver import DriverError
 from hami_admission.agent.podresources import Unanswered
 from hami_admission.node import feedback, response, usage
+from hami_admission.node.facts import Load
 from hami_admission.node.usage import CardUse, Owner, Share
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from hami_admission.agent.driver import Driver
     from hami_admission.agent.podresources import Holding
     from hami_admission.agent.regions import Found
+    from hami_admission.model.device import Device
     from hami_admission.node.pods import OwnPod
 
 log = logging.getLogger(__name__)
@@ -119,20 +121,20 @@ class Monitor:
     async def _use(self) -> tuple[CardUse, ...]:
         """Every card that is offered; of one of which the driver says nothing, that it is there."""
         loads = {load.uuid: load for load in await self._driver.usage()}
-        found = []
-        for device in self._cards.inventory.devices:
-            load = loads.get(device.uuid)
-            card = CardUse(uuid=device.uuid, index=device.index, type=device.type)
-            if load is not None:
-                card = CardUse(
-                    uuid=device.uuid,
-                    index=device.index,
-                    type=device.type,
-                    memory_used=load.memory_used,
-                    memory_size=load.memory_size,
-                    utilization=load.utilization,
-                    memory_utilization=load.memory_utilization,
-                    processes={pid: Share(*share) for pid, share in load.processes.items()},
-                )
-            found.append(card)
-        return tuple(found)
+        return tuple(
+            _use(device, loads.get(device.uuid, Load(uuid=device.uuid)))
+            for device in self._cards.inventory.devices
+        )
+
+
+def _use(device: Device, load: Load) -> CardUse:
+    return CardUse(
+        uuid=device.uuid,
+        index=device.index,
+        type=device.type,
+        memory_used=load.memory_used,
+        memory_size=load.memory_size,
+        utilization=load.utilization,
+        memory_utilization=load.memory_utilization,
+        processes={pid: Share(*share) for pid, share in load.processes.items()},
+    )
