@@ -150,6 +150,11 @@ def _environment(
         ),
         EnvVar(keys.CUDA_CORE_LIMIT, str(request.cores)),
     ]
+    if request.count > 1:  # upstream gives the first card's to all (facts/node.md 1.10)
+        wanted += [
+            EnvVar(f"{keys.CUDA_CORE_LIMIT}_{index}", str(request.cores))
+            for index in range(request.count)
+        ]
     if priority is not None:
         wanted.append(EnvVar(keys.CUDA_TASK_PRIORITY, str(priority)))
     if core_policy != "default":

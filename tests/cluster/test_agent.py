@@ -19,8 +19,9 @@ from tests.cluster.api import Api, ApiFailure, wait
 from tests.cluster.device_plugin import allocated, offered
 from tests.cluster.kinds import KINDS
 from tests.cluster.node_rig import NodeRig, node_pod
+from tests.cluster.product import a_quota
 from tests.cluster.test_node_rig import has_capacity, running
-from tests.cluster.test_quota import create
+from tests.cluster.test_quota import create, shows
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -164,6 +165,7 @@ async def test_every_container_of_a_pod_has_its_own_cards(
         limits = [key for key in variables if key.startswith("CUDA_DEVICE_MEMORY_LIMIT_")]
         assert len(limits) == len(uuids)
     assert told(node, runs)["CUDA_DEVICE_MEMORY_LIMIT_2"] == "20480m"
+    assert told(node, runs)["CUDA_DEVICE_SM_LIMIT_2"] == "0"
     held = await allocated(node, RESOURCE)
     assert len({each.rpartition("-")[0] for each in held[namespace, "p", "main"]}) == 3
 
@@ -265,6 +267,8 @@ async def test_what_is_killed_comes_back_and_pods_run_on(
     agent: Agent, node: NodeRig, api: Api, namespace: str, part: str
 ) -> None:
     limits = build.gpu(1, memory=1000)
+    await api.apply(a_quota(namespace, gpu=20))
+    await shows(api, namespace, gpu=0)
     stays = await running(api, await create(api, gpu_pod(namespace, "stays", limits, "sleep 600")))
     process = agent.process if part == "agent" else getattr(node, part)
     process.kill()
@@ -281,12 +285,15 @@ async def test_what_is_killed_comes_back_and_pods_run_on(
     after = await api.get(KINDS["Pod"].path(namespace, "stays"))
     assert after["status"]["phase"] == "Running"
     assert after["status"]["containerStatuses"] == stays["status"]["containerStatuses"]
+    run = 2
     for pod in during:  # design.md 5: right, or failed for good; never on other cards
         found = await settled(api, pod)
         if found["status"]["phase"] == "Running":
+            run += 1
             assert [[told(node, found)["NVIDIA_VISIBLE_DEVICES"]]] == annotated(found)
         else:
             assert found["status"]["reason"] == "UnexpectedAdmissionError"
+    await shows(api, namespace, gpu=run)
 
 
 async def settled(api: Api, pod: Json) -> Json:

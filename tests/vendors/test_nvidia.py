@@ -40,6 +40,8 @@ def test_known_sizes_are_literal_and_the_cards_come_with_the_placement() -> None
         "CUDA_DEVICE_MEMORY_LIMIT_0": EnvVar("CUDA_DEVICE_MEMORY_LIMIT_0", "2000m"),
         "CUDA_DEVICE_MEMORY_LIMIT_1": EnvVar("CUDA_DEVICE_MEMORY_LIMIT_1", "2000m"),
         "CUDA_DEVICE_SM_LIMIT": EnvVar("CUDA_DEVICE_SM_LIMIT", "30"),
+        "CUDA_DEVICE_SM_LIMIT_0": EnvVar("CUDA_DEVICE_SM_LIMIT_0", "30"),
+        "CUDA_DEVICE_SM_LIMIT_1": EnvVar("CUDA_DEVICE_SM_LIMIT_1", "30"),
     }
 
 
