@@ -16,6 +16,7 @@ import yaml
 
 from hami_admission.agent.cards import Cards
 from hami_admission.agent.desk import Desk
+from hami_admission.agent.instances import Instances
 from hami_admission.agent.kubelet import Kubelet
 from hami_admission.agent.monitor import Monitor
 from hami_admission.agent.own import Own
@@ -29,7 +30,7 @@ from hami_admission.kube import client as clients
 from hami_admission.kube import errors, paths
 from hami_admission.kube.events import Recorder
 from hami_admission.metrics import agent, node
-from hami_admission.node import sources
+from hami_admission.node import inventory, sources
 from hami_admission.node.admissions import Admissions
 from hami_admission.settings import Mistakes
 from hami_admission.wire import evictions
@@ -166,7 +167,9 @@ class _Agent:
         self.rivals = Rivals(name, self.resources, self.plugin, self.kubelet, self.recorder.tell)
         self.monitor = Monitor(driver, self.cards, self.own, self.resources)
         self.pages = Pages(self._families, self._missing)
+        self.instances = Instances(client, name, driver, self.own, time.monotonic)
         self.mismatches = 0
+        self._cutting: asyncio.Task[None] | None = None
         self._client = client
         self._misplaced: asyncio.Queue[OwnPod] = asyncio.Queue()
 
@@ -178,9 +181,10 @@ class _Agent:
             *(self.own.run(), self.recorder.run(), self.cards.listen()),
             self.cards.run(self.plugin, self.register, self.desk, self.recorder.tell),
             *(self.kubelet.run(), self.rivals.run(), self.monitor.run(), self._evict()),
-            *(self._follow(files), self._until_stopped()),
+            *(self._follow(files, tasks), self._until_stopped()),
         ):
             tasks.create_task(lasting)
+        self._cut(tasks)
 
     async def stop(self) -> None:
         """Pods that run go on; no new ones come."""
@@ -195,6 +199,7 @@ class _Agent:
             "answer_seconds": self.plugin.seconds,
             "node_writes": self.register.writes,
             "mismatches": self.mismatches,
+            "instances": self.instances.made,
         }
         found = self.cards.inventory
         cards = {each.uuid: found.sick.get(each.uuid, "") for each in found.devices}
@@ -209,7 +214,7 @@ class _Agent:
         }
         return [what for what, is_done in done.items() if not is_done]
 
-    async def _follow(self, files: _Files) -> None:
+    async def _follow(self, files: _Files, tasks: asyncio.TaskGroup) -> None:
         """Files that are wrong leave everything as it was."""
         while True:
             await asyncio.sleep(FILES_SECONDS)
@@ -228,7 +233,13 @@ class _Agent:
                 )
                 options = msgspec.structs.replace(options, resource_name=self.plugin.resource)
             self.cards.use(options)
+            self._cut(tasks)
             log.info("settings taken")
+
+    def _cut(self, tasks: asyncio.TaskGroup) -> None:
+        """Once its cards are to be cut into instances, somebody must do it."""
+        if self._cutting is None and self.cards.options.mode == inventory.MIG:
+            self._cutting = tasks.create_task(self.instances.run())
 
     async def _until_stopped(self) -> None:
         stop = asyncio.Event()

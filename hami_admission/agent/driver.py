@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from hami_admission.model.instance import Instance, Place
     from hami_admission.node.facts import CardEvent, CardFacts, Load
 
 
@@ -26,6 +27,12 @@ class Driver(Protocol):
 
     async def usage(self) -> tuple[Load, ...]:
         """What is used of each card now."""
+
+    async def make(self, place: Place) -> None:
+        """Cut an instance out of its card, ready for use; nothing is left of one that failed."""
+
+    async def destroy(self, instance: Instance) -> None:
+        """Take an instance away that nobody uses."""
 
     async def close(self) -> None:
         """Let the machine go."""

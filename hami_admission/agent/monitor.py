@@ -80,7 +80,13 @@ class Monitor:
         cards = await self._use()
         owners = await self._owners() if found.regions or found.unreadable else {}
         now = int(time.time())
-        self.table = usage.rows(found.regions, owners, cards, now=now, unreadable=found.unreadable)
+        instances = [each for pod in self._own.all() for each in pod.instances]
+        self.table = usage.rows(
+            *(found.regions, owners, cards),
+            now=now,
+            instances=instances,
+            unreadable=found.unreadable,
+        )
         writes = feedback.decide(found.regions, now=now, busy=usage.busy(cards))
         if writes:
             await asyncio.to_thread(regions.write, found.files, writes)

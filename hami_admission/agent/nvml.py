@@ -8,11 +8,13 @@ from __future__ import annotations
 import asyncio
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import pynvml
 
+from hami_admission.agent import nvml_mig
 from hami_admission.agent.driver import DriverError
+from hami_admission.agent.nvml_mig import either, text
 from hami_admission.node import facts
 from hami_admission.node.facts import (
     DOUBLE_BIT,
@@ -21,11 +23,13 @@ from hami_admission.node.facts import (
     EventKind,
     Level,
     Load,
-    ProfileFacts,
 )
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
+
+    from hami_admission.agent.nvml_mig import Handle
+    from hami_admission.model.instance import Instance, Place
 
 T = TypeVar("T")
 
@@ -33,8 +37,6 @@ WAIT_MS = 5000
 """For an event; so long may an end of the process take."""
 
 _WATCHED = pynvml.nvmlEventTypeXidCriticalError | pynvml.nvmlEventTypeDoubleBitEccError
-
-Handle = Any
 
 
 class Nvml:
@@ -70,6 +72,14 @@ class Nvml:
         """What is used of each card now."""
         return await _asked("usage", _usage)
 
+    async def make(self, place: Place) -> None:
+        """A GPU instance with one compute instance that has all of it."""
+        await _asked(f"make {place}", lambda: nvml_mig.make(place))
+
+    async def destroy(self, instance: Instance) -> None:
+        """Both; the library refuses while a process uses it."""
+        await _asked(f"destroy {instance.place}", lambda: nvml_mig.destroy(instance))
+
     async def close(self) -> None:
         """Let the library go, once nobody waits in it."""
         self._closed = True
@@ -83,24 +93,11 @@ async def _asked(what: str, question: Callable[[], T]) -> T:
         raise DriverError(f"{what}: {error}") from error
 
 
-def _or(otherwise: Any, question: Callable[..., Any], *about: Any) -> Any:
-    """What a card does not support is not an error of the machine."""
-    try:
-        return question(*about)
-    except pynvml.NVMLError:
-        return otherwise
-
-
 def _handles() -> list[Handle]:
     """A card that is lost has none."""
-    found = [
-        _or(None, pynvml.nvmlDeviceGetHandleByIndex, n) for n in range(pynvml.nvmlDeviceGetCount())
-    ]
+    count = pynvml.nvmlDeviceGetCount()
+    found = [either(None, pynvml.nvmlDeviceGetHandleByIndex, n) for n in range(count)]
     return [handle for handle in found if handle is not None]
-
-
-def _text(value: str | bytes) -> str:
-    return value.decode() if isinstance(value, bytes) else value
 
 
 def _cards() -> tuple[CardFacts, ...]:
@@ -109,28 +106,28 @@ def _cards() -> tuple[CardFacts, ...]:
 
 
 def _uuid(handle: Handle) -> str:
-    return _text(pynvml.nvmlDeviceGetUUID(handle))
+    return text(pynvml.nvmlDeviceGetUUID(handle))
 
 
 def _bus(handle: Handle) -> str:
-    return _text(pynvml.nvmlDeviceGetPciInfo(handle).busId)
+    return text(pynvml.nvmlDeviceGetPciInfo(handle).busId)
 
 
 def _card(index: int, handle: Handle, handles: list[Handle]) -> CardFacts:
-    memory = _or(None, pynvml.nvmlDeviceGetMemoryInfo, handle)
-    mig = bool(_or((0, 0), pynvml.nvmlDeviceGetMigMode, handle)[0])
+    memory = either(None, pynvml.nvmlDeviceGetMemoryInfo, handle)
+    mig = bool(either((0, 0), pynvml.nvmlDeviceGetMigMode, handle)[0])
     remotes = _remotes(handle)
     return CardFacts(
         uuid=_uuid(handle),
         index=index,
-        name=_text(pynvml.nvmlDeviceGetName(handle)),
+        name=text(pynvml.nvmlDeviceGetName(handle)),
         memory_mib=None if memory is None else int(memory.total) >> 20,
         bus_id=_bus(handle),
         numa=_numa(_bus(handle)),
         mig=mig,
-        profiles=_profiles(handle) if mig else (),
-        instances=_instances(handle) if mig else (),
-        paths=(f"/dev/nvidia{_or(index, pynvml.nvmlDeviceGetMinorNumber, handle)}",),
+        profiles=nvml_mig.profiles(handle) if mig else (),
+        instances=nvml_mig.instances(handle) if mig else (),
+        paths=(f"/dev/nvidia{either(index, pynvml.nvmlDeviceGetMinorNumber, handle)}",),
         levels=tuple(
             (_uuid(other), _level(handle, other))
             for other in handles
@@ -152,51 +149,23 @@ def _numa(bus: str) -> int | None:
 
 def _level(handle: Handle, other: Handle) -> Level:
     ancestor = pynvml.nvmlDeviceGetTopologyCommonAncestor
-    return Level(_or(Level.CROSS_CPU, ancestor, handle, other))
+    return Level(either(Level.CROSS_CPU, ancestor, handle, other))
 
 
 def _remotes(handle: Handle) -> list[str]:
     """The bus id at the far end of each active NVLink; empty where that is a switch."""
     found = []
     for line in range(pynvml.NVML_NVLINK_MAX_LINKS):
-        if not _or(0, pynvml.nvmlDeviceGetNvLinkState, handle, line):
+        if not either(0, pynvml.nvmlDeviceGetNvLinkState, handle, line):
             continue
-        kind = _or(None, pynvml.nvmlDeviceGetNvLinkRemoteDeviceType, handle, line)
+        kind = either(None, pynvml.nvmlDeviceGetNvLinkRemoteDeviceType, handle, line)
         if kind == pynvml.NVML_NVLINK_DEVICE_TYPE_SWITCH:
             found.append("")
             continue
-        pci = _or(None, pynvml.nvmlDeviceGetNvLinkRemotePciInfo, handle, line)
+        pci = either(None, pynvml.nvmlDeviceGetNvLinkRemotePciInfo, handle, line)
         if pci is not None:
-            found.append(_text(pci.busId))
+            found.append(text(pci.busId))
     return found
-
-
-def _profiles(handle: Handle) -> tuple[ProfileFacts, ...]:
-    """The sizes of instances that the card can be cut into, each with the places for it."""
-    found = []
-    for number in range(pynvml.NVML_GPU_INSTANCE_PROFILE_COUNT):
-        info = _or(None, pynvml.nvmlDeviceGetGpuInstanceProfileInfoV, handle, number)
-        if info is None:
-            continue
-        places = _or((), pynvml.nvmlDeviceGetGpuInstancePossiblePlacements, handle, info.id)
-        found.append(
-            ProfileFacts(
-                name=_text(info.name).removeprefix("MIG "),
-                memory_mib=int(info.memorySizeMB),
-                multiprocessors=int(info.multiprocessorCount),
-                slices=int(info.sliceCount),
-                instances=int(info.instanceCount),
-                places=tuple((int(each.start), int(each.size)) for each in places),
-            )
-        )
-    return tuple(found)
-
-
-def _instances(handle: Handle) -> tuple[str, ...]:
-    """The UUIDs of the instances that there are."""
-    most = _or(0, pynvml.nvmlDeviceGetMaxMigDeviceCount, handle)
-    found = [_or(None, pynvml.nvmlDeviceGetMigDeviceHandleByIndex, handle, n) for n in range(most)]
-    return tuple(_uuid(each) for each in found if each is not None)
 
 
 class _Watched:
@@ -210,7 +179,7 @@ class _Watched:
 def _watch() -> _Watched:
     watched = _Watched()
     for handle in _handles():
-        supported = _or(0, pynvml.nvmlDeviceGetSupportedEventTypes, handle)
+        supported = either(0, pynvml.nvmlDeviceGetSupportedEventTypes, handle)
         watched.uuids.append(_uuid(handle))
         if supported & _WATCHED:
             pynvml.nvmlDeviceRegisterEvents(handle, supported & _WATCHED, watched.set)
@@ -227,15 +196,15 @@ def _wait(watched: _Watched) -> CardEvent | None:
         if error.value == pynvml.NVML_ERROR_GPU_IS_LOST:
             return None  # which one, the look at each card says
         raise
-    name = _or(None, pynvml.nvmlDeviceGetUUID, data.device)
-    uuid = None if name is None else _text(name)
+    name = either(None, pynvml.nvmlDeviceGetUUID, data.device)
+    uuid = None if name is None else text(name)
     if data.eventType == pynvml.nvmlEventTypeXidCriticalError:
         return CardEvent(uuid, EventKind.XID, int(data.eventData), time.time())
     return CardEvent(uuid, EventKind.ECC, DOUBLE_BIT, time.time())
 
 
 def _lost(uuids: list[str]) -> list[str]:
-    return [uuid for uuid in uuids if not _or(False, _answers, uuid)]
+    return [uuid for uuid in uuids if not either(False, _answers, uuid)]
 
 
 def _answers(uuid: str) -> bool:
@@ -248,8 +217,8 @@ def _usage() -> tuple[Load, ...]:
 
 
 def _load(handle: Handle) -> Load:
-    memory = _or(None, pynvml.nvmlDeviceGetMemoryInfo, handle)
-    rates = _or(None, pynvml.nvmlDeviceGetUtilizationRates, handle)
+    memory = either(None, pynvml.nvmlDeviceGetMemoryInfo, handle)
+    rates = either(None, pynvml.nvmlDeviceGetUtilizationRates, handle)
     return Load(
         uuid=_uuid(handle),
         memory_used=None if memory is None else int(memory.used),
@@ -262,8 +231,8 @@ def _load(handle: Handle) -> Load:
 
 def _processes(handle: Handle) -> dict[int, tuple[int | None, int | None]]:
     """Memory and time at work of each, by the node's numbers."""
-    running = _or((), pynvml.nvmlDeviceGetComputeRunningProcesses, handle)
-    samples = _or((), pynvml.nvmlDeviceGetProcessUtilization, handle, 0)
+    running = either((), pynvml.nvmlDeviceGetComputeRunningProcesses, handle)
+    samples = either((), pynvml.nvmlDeviceGetProcessUtilization, handle, 0)
     newest = {each.pid: each for each in sorted(samples, key=lambda each: each.timeStamp)}
     work = {pid: int(each.smUtil) for pid, each in newest.items()}
     return {each.pid: (each.usedGpuMemory, work.get(each.pid)) for each in running}

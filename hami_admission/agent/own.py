@@ -10,7 +10,7 @@ from hami_admission.node import pods
 from hami_admission.wire.errors import Malformed
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
 
     import msgspec
 
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from hami_admission.node.pods import OwnPod
 
 log = logging.getLogger(__name__)
+
+
+def _nobody() -> None:
+    """Where nobody waits for it."""
 
 
 class Own:
@@ -30,6 +34,8 @@ class Own:
         self._admissions = admissions
         self._pods: dict[str, OwnPod] = {}
         self.listed = False
+        self.on_cut: Callable[[], None] = _nobody
+        """Called with every change of a pod that has instances of cut cards."""
 
     def by_name(self, namespace: str, name: str) -> OwnPod | None:
         """The pod of that name, as it was last seen."""
@@ -72,6 +78,8 @@ class Own:
             self._gone(pod.uid)
             return pod.uid
         self._pods[pod.uid] = pod
+        if pod.places:
+            self.on_cut()
         if pod.asks:
             self._admissions.bound(pod.uid, pod.needs)
         else:

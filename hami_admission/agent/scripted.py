@@ -11,6 +11,7 @@
 
 ``events`` befall so many seconds after the start. ``sick`` lasts as long as it stands in the file,
 which is read again when it changes: so a hand on the file makes a card sick, and well again.
+The MIG instances that were made stand in a file beside it, ``….instances``.
 """
 
 from __future__ import annotations
@@ -19,11 +20,13 @@ import asyncio
 import time
 from collections import deque
 from typing import TYPE_CHECKING, Literal
+from uuid import NAMESPACE_OID, uuid5
 
 import msgspec
 import yaml
 
 from hami_admission.agent.driver import DriverError
+from hami_admission.model.instance import Instance
 from hami_admission.node.facts import (
     CardEvent,
     CardFacts,
@@ -36,6 +39,8 @@ from hami_admission.node.facts import (
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
+
+    from hami_admission.model.instance import Place
 
 LOOK_SECONDS = 0.2
 
@@ -106,6 +111,7 @@ class Scripted:
     def __init__(self, path: Path) -> None:
         """Raises DriverError where the file cannot be read."""
         self._path = path
+        self._beside = path.with_name(f"{path.name}.instances")
         self._began = time.time()
         self._script, self._stamp = self._read()
         self._due = deque(sorted(self._script.events, key=lambda each: each.after))
@@ -126,6 +132,7 @@ class Scripted:
                 profiles=tuple(
                     ProfileFacts(**msgspec.structs.asdict(each)) for each in card.profiles
                 ),
+                instances=tuple(each for each in self._made() if each.place.card == card.uuid),
                 paths=(f"/dev/card{index}",),
                 levels=tuple((other, LEVELS[link.level]) for other, link in self._links(card.uuid)),
                 nvlinks=tuple(
@@ -161,6 +168,36 @@ class Scripted:
             )
             for card in self._script.cards
         )
+
+    async def make(self, place: Place) -> None:
+        """The file names what each card can be cut into."""
+        card = next((each for each in self._script.cards if each.uuid == place.card), None)
+        profiles = () if card is None or not card.mig else card.profiles
+        if not any(
+            each.name == place.profile and (place.start, place.size) in each.places
+            for each in profiles
+        ):
+            raise DriverError(f"{place}: the card cannot be cut so")
+        there = self._made()
+        if any(place.overlaps(each.place) for each in there):
+            raise DriverError(f"{place}: insufficient resources")
+        name = uuid5(NAMESPACE_OID, str(place))
+        self._keep((*there, Instance(place, f"MIG-{name}", place.start, 0)))
+
+    async def destroy(self, instance: Instance) -> None:
+        """Nobody uses it."""
+        self._keep(tuple(each for each in self._made() if each != instance))
+
+    def _made(self) -> tuple[Instance, ...]:
+        try:
+            return msgspec.json.decode(self._beside.read_bytes(), type=tuple[Instance, ...])
+        except FileNotFoundError:
+            return ()
+
+    def _keep(self, made: tuple[Instance, ...]) -> None:
+        unfinished = self._beside.with_name(f"{self._beside.name}.unfinished")
+        unfinished.write_bytes(msgspec.json.encode(made))
+        unfinished.replace(self._beside)
 
     async def close(self) -> None:
         """There is nothing to let go."""

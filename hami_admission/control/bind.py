@@ -6,9 +6,10 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+from hami_admission.control import instances
 from hami_admission.kube import errors, paths
 from hami_admission.placement import decision as decisions
-from hami_admission.wire import bindings, pods
+from hami_admission.wire import bindings, pods, reservations
 from hami_admission.wire.errors import Malformed
 
 if TYPE_CHECKING:
@@ -18,11 +19,13 @@ if TYPE_CHECKING:
     from hami_admission.cluster.state import Cluster
     from hami_admission.control.charging import Api, Charging
     from hami_admission.model.pod import Pod
+    from hami_admission.vendors.vendor import Made
     from hami_admission.wire.extender import Binding
 
 
 SETTLE_SECONDS, POST_SECONDS = 5.0, 4.0
-"""For the quota's write and for the Binding; kube-scheduler waits ten seconds for both."""
+"""For the quota's write and for the Binding; kube-scheduler waits 15 seconds for
+both, and for the instances of cards that are made between them."""
 
 AGAIN_SECONDS = 0.2
 """Before the Binding is asked for again."""
@@ -85,9 +88,11 @@ class Binder:
         if isinstance(booking, str):
             raise BindFailed(f"node {asked.node} no longer fits: {booking}")
         await self._settle(pod, booking)
-        now, grants = self._clock(), booking.placement.grants
+        grants = booking.placement.grants
+        made = await self._made(asked, booking)
         cards = self._cluster.usage()[asked.node].cards
-        notes = decisions.notes(asked.node, now, demand, grants, cards, self._cluster.vendors)
+        site = decisions.Site(asked.node, self._clock(), cards, made)
+        notes = decisions.notes(site, demand, grants, self._cluster.vendors)
         await self._post(asked, notes)
         return booking.placement.score
 
@@ -120,7 +125,23 @@ class Binder:
         if refusal is not None:
             self._cluster.give_back(pod.uid)
             raise BindFailed(str(refusal))
-        if self._cluster.bookings.get(pod.uid) is not booking:
+        self._still_booked(booking)
+
+    async def _made(self, asked: Binding, booking: Booking) -> Made:
+        """The parts of cut cards that the pod was placed on; without any, nobody is asked."""
+        places = reservations.places(booking.placement.grants)
+        if not places:
+            return {}
+        try:
+            found = await instances.made(self._api, asked.node, asked.pod_uid, places)
+        except instances.NotMade as error:
+            self._cluster.give_back(asked.pod_uid)
+            raise BindFailed(str(error)) from error
+        self._still_booked(booking)
+        return found
+
+    def _still_booked(self, booking: Booking) -> None:
+        if self._cluster.bookings.get(booking.pod.uid) is not booking:
             raise BindFailed("the cards were given back meanwhile (pod deleted, or asked again)")
 
     async def _post(self, asked: Binding, notes: dict[str, str]) -> None:

@@ -31,7 +31,7 @@ STEP = 64
 
 PATIENCE_SECONDS, LOOK_SECONDS = 7.0, 0.05
 """How long a question waits for the state to be complete, and how often it looks. kube-scheduler
-waits ten seconds for an answer (``httpTimeout``)."""
+waits 15 seconds for an answer (``httpTimeout``)."""
 
 
 def _nobody(_: Pod, __: Demand, ___: list[str]) -> None:

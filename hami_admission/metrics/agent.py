@@ -28,6 +28,7 @@ COUNTED = {
     "hami_admission_agent_allocations": "Containers whose devices the kubelet asked for.",
     "hami_admission_agent_answer_seconds": "Time that the kubelet waited for us.",
     "hami_admission_agent_node_writes": "Writes of the node's annotations.",
+    "hami_admission_agent_instances": "MIG instances that were made.",
     "hami_admission_agent_mismatches": "Containers kept from starting on other cards than theirs.",
 }
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from hami_admission.model.instance import Instance
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -57,8 +59,8 @@ class CardFacts(msgspec.Struct, frozen=True, kw_only=True):
     """Is MIG switched on, now?"""
     profiles: tuple[ProfileFacts, ...] = ()
     """Of a card in MIG mode; all that the driver knows."""
-    instances: tuple[str, ...] = ()
-    """UUIDs of the MIG instances that are on it; an event that names one is about this card."""
+    instances: tuple[Instance, ...] = ()
+    """The MIG instances that are on it; an event that names one is about this card."""
     paths: tuple[str, ...] = ()
     """Its own device files: ``/dev/nvidia0``."""
     levels: tuple[tuple[str, Level], ...] = ()
@@ -123,7 +125,10 @@ def key(name: str) -> str:
 def names(cards: Iterable[CardFacts]) -> dict[str, str]:
     """The uuid of the card by the ``key`` of each name that an event may call it by."""
     return {
-        key(name): card.uuid for card in cards for name in (*card.instances, card.bus_id, card.uuid)
+        key(name): card.uuid
+        for card in cards
+        for name in (*(each.uuid for each in card.instances), card.bus_id, card.uuid)
+        if name
     }
 
 

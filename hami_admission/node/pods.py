@@ -6,14 +6,19 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from hami_admission.model.instance import Place
 from hami_admission.node.admissions import Need
+from hami_admission.node.usage import Instance, Owner
 from hami_admission.vendors import holdings
-from hami_admission.wire import keys, pods
+from hami_admission.wire import keys, pods, reservations
 from hami_admission.wire.errors import Malformed
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from hami_admission.model.grant import PodGrants
-    from hami_admission.model.pod import Container
+    from hami_admission.model.pod import Container, Pod
+    from hami_admission.wire.reservations import Reserved
 
 
 class OwnPod(msgspec.Struct, frozen=True):
@@ -28,6 +33,10 @@ class OwnPod(msgspec.Struct, frozen=True):
     needs: tuple[Need, ...]
     asks: bool
     ended: bool
+    places: tuple[Place, ...] = ()
+    """Where it has MIG instances."""
+    instances: tuple[Instance, ...] = ()
+    """Those of them that its containers see."""
 
     def cards(self, container: str) -> frozenset[str]:
         """The uuids that a container has annotated."""
@@ -54,6 +63,7 @@ def read(body: bytes | msgspec.Raw) -> OwnPod:
         grants: PodGrants = holdings.recalled(pod.annotations, allocated=keys.NVIDIA_ALLOCATED)
     except Malformed:
         grants = ()
+    reserved = _reserved(pod.annotations.get(keys.NVIDIA_MIG, ""))
     needs = tuple(
         Need(container.name, tuple(grant.uuid for grant in slot), _controlled(container))
         for container, slot in zip(pod.containers, grants, strict=False)
@@ -66,4 +76,29 @@ def read(body: bytes | msgspec.Raw) -> OwnPod:
         needs,
         asks=not (pod.started or pod.ended or pod.leaving),
         ended=pod.ended,
+        places=tuple(each.place for each in reserved),
+        instances=tuple(_instances(pod, reserved)),
     )
+
+
+def _reserved(text: str) -> tuple[Reserved, ...]:
+    try:
+        return reservations.read(text)
+    except Malformed:
+        return ()
+
+
+def _instances(pod: Pod, reserved: Iterable[Reserved]) -> Iterator[Instance]:
+    for each in reserved:
+        made = each.instance
+        if made is not None and 0 <= each.container < len(pod.containers):
+            name = pod.containers[each.container].name
+            yield Instance(
+                owner=Owner(pod.namespace, pod.name, pod.uid, name),
+                position=each.device,
+                uuid=made.place.card,
+                mig_uuid=made.uuid,
+                profile=made.place.profile,
+                gpu_instance=made.gpu_instance,
+                compute_instance=made.compute_instance,
+            )

@@ -171,6 +171,11 @@ def _read_together(found: _Found) -> None:
             "DEVICE_LIST_STRATEGY: CDI does not go with operatingmode mig; "
             "write envvar or volume-mounts"
         )
+    if found.given.get("mode") == "mig" and found.given.get("decides") == "devices":
+        found.mistakes.append(
+            "mode: devices does not go with operatingmode mig, whose instances have no device ids; "
+            "write environment"
+        )
 
 
 def _from_text(text: str, form: Any) -> object:

@@ -142,7 +142,9 @@ def _bound(
 ) -> Outcome:
     pod, placement = booking.pod, booking.placement
     cards = cluster.usage()[booking.node].cards
-    notes = decisions.notes(booking.node, now, demand, placement.grants, cards, cluster.vendors)
+    notes = decisions.notes(
+        decisions.Site(booking.node, now, cards), demand, placement.grants, cluster.vendors
+    )
     bound = msgspec.structs.replace(
         pod, node_name=booking.node, annotations={**pod.annotations, **notes}
     )

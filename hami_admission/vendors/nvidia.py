@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from hami_admission.model.request import Request
     from hami_admission.model.verdict import Reason
     from hami_admission.settings import NvidiaOptions
-    from hami_admission.vendors.vendor import Assigned
+    from hami_admission.vendors.vendor import Assigned, Made
     from hami_admission.wire.nodes import NodeFacts
 
 WORD = "NVIDIA"
@@ -101,7 +101,7 @@ def _annotate(assigned: Assigned) -> dict[str, str]:
     found = holdings.standard(
         assigned, to_allocate=keys.NVIDIA_TO_ALLOCATE, allocated=keys.NVIDIA_ALLOCATED
     )
-    reserved = reservations.encode(assigned.grants)
+    reserved = reservations.encode(assigned.grants, assigned.made)
     return {**found, keys.NVIDIA_MIG: reserved} if reserved else found
 
 
@@ -170,12 +170,19 @@ def _bare(container: Container, *, always: bool) -> tuple[EnvVar, ...]:
     return (EnvVar(keys.NVIDIA_VISIBLE_DEVICES, "none"),) if named or always else ()
 
 
-def _late(request: Request, grants: SlotGrants) -> dict[str, str]:
-    values = {keys.NVIDIA_VISIBLE_DEVICES: ",".join(grant.uuid for grant in grants)}
+def _late(request: Request, grants: SlotGrants, made: Made) -> dict[str, str]:
+    seen = (_seen(grant, made) for grant in grants)
+    values = {keys.NVIDIA_VISIBLE_DEVICES: ",".join(seen)}
     if request.memory_mib is None:
         for name, grant in zip(_memory_limits(request.count), grants, strict=True):
             values[name] = f"{grant.memory_mib}m"
     return values
+
+
+def _seen(grant: Grant, made: Made) -> str:
+    """The instance and not the card, where it has one."""
+    instance = made.get(reservations.place(grant)) if grant.profile else None
+    return grant.uuid if instance is None else instance.uuid
 
 
 def _memory_limits(count: int) -> list[str]:

@@ -11,6 +11,7 @@ import msgspec
 from hami_admission.model.card import Card
 from hami_admission.model.device import Device
 from hami_admission.model.grant import Grant, PodGrants, SlotGrants
+from hami_admission.model.instance import Instance, Place
 from hami_admission.model.request import Request
 from hami_admission.model.verdict import Objection, Reason
 from hami_admission.model.wishes import Wishes
@@ -66,7 +67,7 @@ def no_company(container: Container) -> tuple[EnvVar, ...]:
     return ()
 
 
-def nothing_late(request: Request, grants: SlotGrants) -> dict[str, str]:
+def nothing_late(request: Request, grants: SlotGrants, made: Made) -> dict[str, str]:
     """For families that need nothing from the placement in the environment."""
     return {}
 
@@ -75,6 +76,9 @@ def never(count: int, wishes: Wishes) -> bool:
     """For families of which any cards go together."""
     return False
 
+
+Made = Mapping[Place, Instance]
+"""The parts of cut cards that exist for a pod, by where they lie."""
 
 Charge = Callable[[Card, Request], Grant | Reason]
 """What one unit of the request takes of this card, or why it has not that much."""
@@ -95,7 +99,8 @@ Resolve = Callable[[Request, Sequence[Card]], Request | Reason]
 class Assigned(msgspec.Struct, frozen=True):
     """What a pod got of this family, for those who read its annotations.
 
-    ``requests`` and ``grants`` are by slot, ``devices`` by uuid; ``now`` is a unix second.
+    ``requests`` and ``grants`` are by slot, ``devices`` by uuid; ``now`` is a unix second; ``made``
+    are the instances that exist, none where nothing was bound.
     """
 
     node: str
@@ -103,6 +108,7 @@ class Assigned(msgspec.Struct, frozen=True):
     requests: tuple[tuple[Request, ...], ...]
     grants: PodGrants
     devices: Mapping[str, Device]
+    made: Made = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,5 +145,5 @@ class Vendor:
     wanted: Callable[[int, Reading], tuple[EnvVar, ...]] = no_environment
     bare: Callable[[Container], tuple[EnvVar, ...]] = no_company
     owned: tuple[str, ...] = ()
-    late: Callable[[Request, SlotGrants], dict[str, str]] = nothing_late
+    late: Callable[[Request, SlotGrants, Made], dict[str, str]] = nothing_late
     runtime_class: str = ""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
 from hami_admission.agent.driver import DriverError
 from hami_admission.agent.scripted import Scripted, parse
+from hami_admission.model.instance import Place
 from hami_admission.node.facts import CardEvent, EventKind, Level
 
 if TYPE_CHECKING:
@@ -65,6 +68,26 @@ async def test_what_befalls_cards_and_what_lasts_as_long_as_it_stands_there(
     (event,) = await events(driver, 1)
     assert (event.card, event.kind) == (None, EventKind.LOST)
     assert [card.uuid for card in await driver.cards()] == ["GPU-9"]
+
+
+async def test_cards_are_cut_as_the_file_allows_and_stay_so(tmp_path: Path) -> None:
+    path = tmp_path / "script.yaml"
+    path.write_text(FILE)
+    place = Place("GPU-1", "1g.5gb", 0, 1)
+    await Scripted(path).make(place)
+    driver = Scripted(path)  # as after a restart of the agent
+    (instance,) = (await driver.cards())[1].instances
+    assert (instance.place, instance.uuid[:4]) == (place, "MIG-")
+    assert (await driver.cards())[0].instances == ()
+    for refused in (
+        place,
+        msgspec.structs.replace(place, start=1),
+        msgspec.structs.replace(place, card="GPU-0"),
+    ):
+        with pytest.raises(DriverError, match=re.escape(str(refused))):
+            await driver.make(refused)
+    await driver.destroy(instance)
+    assert (await driver.cards())[1].instances == ()
 
 
 async def test_a_file_that_turns_wrong_leaves_everything_as_it_was(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -28,19 +29,23 @@ Json = dict[str, Any]
 NAMESPACE, ACCOUNT = "hami-system", "hami-node-agent"
 
 
-async def install(api: Api, *, devices: bool = False) -> None:
-    """Apply webhooks/agent.yaml; with the further right of mode ``devices``, if wanted."""
+async def install(api: Api, *further: str) -> None:
+    """Apply webhooks/agent.yaml; and the rights of ``devices`` and ``mig`` only if wanted."""
     for each in manifests("agent.yaml"):
         await api.apply(each, namespace=each["metadata"].get("namespace"))
-    if devices:
+    for name in (f"{ACCOUNT}-{each}" for each in ("devices", "mig")):
+        if name.removeprefix(f"{ACCOUNT}-") not in further:
+            with suppress(ApiFailure):
+                await api.delete(KINDS["ClusterRoleBinding"].path(name=name))
+            continue
         await api.apply({
             "apiVersion": "rbac.authorization.k8s.io/v1",
             "kind": "ClusterRoleBinding",
-            "metadata": {"name": "hami-node-agent-devices"},
+            "metadata": {"name": name},
             "roleRef": {
                 "apiGroup": "rbac.authorization.k8s.io",
                 "kind": "ClusterRole",
-                "name": "hami-node-agent-devices",
+                "name": name,
             },
             "subjects": [{"kind": "ServiceAccount", "name": ACCOUNT, "namespace": NAMESPACE}],
         })
@@ -100,9 +105,9 @@ class Agent:
         ]
         self.process = node.run("agent", argv)
 
-    def has(self, *uuids: str, sick: Sequence[Json] = ()) -> None:
-        """These cards, and what is wrong with them."""
-        cards = [{"uuid": uuid} for uuid in uuids]
+    def has(self, *uuids: str, sick: Sequence[Json] = (), **fields: Any) -> None:
+        """These cards with these fields, and what is wrong with them."""
+        cards = [{"uuid": uuid, **fields} for uuid in uuids]
         _put(self.script, {"cards": cards, "sick": list(sick)})
 
     def set(self, **fields: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import sys
 import time
@@ -48,7 +49,7 @@ async def agent(
     assert product.process is not None
     mark = request.node.get_closest_marker("flags")
     flags = () if mark is None else mark.args
-    await agents.install(api, devices="devices" in flags)
+    await agents.install(api, *({"devices"} & {*flags}))
     made = Agent(node, await agents.configured(control_plane, api, node.name), *flags)
     made.install_library()
     made.has(*CARDS)
@@ -232,6 +233,95 @@ async def test_a_sick_card_takes_no_new_pods_and_serves_again_when_it_is_well(
     pod = gpu_pod(namespace, "again", build.gpu(1, memory=9000), "sleep 600")
     pod["metadata"]["annotations"] = {"nvidia.com/use-gpuuuid": sick}
     assert annotated(await running(api, await create(api, pod))) == [[sick]]
+
+
+SIZES = (
+    ("1g.10gb", 9728, 14, 1, [[n, 1] for n in range(7)]),
+    ("3g.40gb", 40192, 42, 3, [[0, 4], [4, 4]]),
+    ("7g.80gb", 80896, 98, 7, [[0, 8]]),
+)
+CUT: Json = {
+    "mig": True,
+    "profiles": [
+        {"name": name, "memoryMiB": memory, "multiprocessors": sm, "slices": slices,
+         "instances": len(places), "places": places}
+        for name, memory, sm, slices, places in SIZES
+    ],
+}  # fmt: skip
+
+
+async def noted(api: Api, node: NodeRig) -> Json:
+    """The annotations of the node."""
+    notes: Json = (await api.get(KINDS["Node"].path(name=node.name)))["metadata"]["annotations"]
+    return notes
+
+
+@pytest.mark.timeout(180)
+async def test_instances_are_made_before_a_pod_is_bound_and_make_room_when_it_is_gone(
+    agent: Agent, node: NodeRig, api: Api, namespace: str
+) -> None:
+    await agents.install(api, "mig")
+    agent.process.stop()
+    agent.has(CARDS[0], **CUT)
+    agent.set(operatingmode="mig")
+    await agent.start(api)
+    await has_capacity(api, node, RESOURCE, 7)
+    script = f"{SHOWN}; sleep 600"
+    seen = set()
+    for name, memory in (("small", 5000), ("half", 30000)):
+        pod = await create(api, gpu_pod(namespace, name, build.gpu(1, memory=memory), script))
+        runs = await running(api, pod)
+        (made,) = json.loads(runs["metadata"]["annotations"]["hami.io/vgpu-mig-allocations"])
+        variables = told(node, runs)
+        assert variables["NVIDIA_VISIBLE_DEVICES"] == made["migUUID"]
+        assert "CUDA_DEVICE_MEMORY_SHARED_CACHE" not in variables
+        seen.add((made["profile"], made["migUUID"]))
+    assert {profile for profile, _ in seen} == {"1g.10gb", "3g.40gb"}
+    answer = json.loads((await noted(api, node))["hami.io/mig-instances"])
+    assert {(each["profile"], each["migUUID"]) for each in answer["instances"]} == seen
+
+    whole = gpu_pod(namespace, "whole", build.gpu(1, memory=80000), script)
+    await create(api, whole)
+    await says(api, namespace, "whole", "CardMigTopologyInfeasible")
+    for name in ("small", "half"):
+        await api.delete(KINDS["Pod"].path(namespace, name), gracePeriodSeconds=0)
+    runs = await running(api, await api.get(KINDS["Pod"].path(namespace, "whole")))
+    answer = json.loads((await noted(api, node))["hami.io/mig-instances"])
+    ((left,),) = [answer["instances"]]
+    assert left["profile"] == "7g.80gb"
+    assert told(node, runs)["NVIDIA_VISIBLE_DEVICES"] == left["migUUID"]
+
+    async def tidy() -> bool:
+        return not any("mig-wanted" in key for key in await noted(api, node))
+
+    await wait(tidy, "nothing is wanted any more")
+    await api.delete(KINDS["Pod"].path(namespace, "whole"), gracePeriodSeconds=0)
+
+    agent.process.kill()
+    await create(api, gpu_pod(namespace, "later", build.gpu(1, memory=5000), script))
+    await says(api, namespace, "later", "does hami-admission's agent run")
+    await agent.start(api)
+    path = KINDS["Pod"].path(namespace, "later")
+
+    async def runs_later() -> Json:
+        pod: Json = await api.get(path)
+        return pod if pod["status"].get("phase") == "Running" else {}
+
+    later = await wait(runs_later, "bound after kube-scheduler's back-off of half a minute", 60)
+    assert told(node, later)["NVIDIA_VISIBLE_DEVICES"].startswith("MIG-")
+
+
+async def says(api: Api, namespace: str, name: str, words: str) -> None:
+    """Wait for an event about the pod that has these words."""
+
+    async def ask() -> bool:
+        found = await api.list(KINDS["Event"].path(namespace))
+        return any(
+            words in each.get("message", "") and each["involvedObject"]["name"] == name
+            for each in found
+        )
+
+    await wait(ask, f"{name} is told {words}", 30)
 
 
 async def told_of(api: Api, namespace: str, name: str, reason: str) -> list[Json]:

@@ -113,7 +113,11 @@ def test_agents_have_the_rights_that_they_use(
     assert {right(each, set()) for each in allowed} == of_agent()
 
 
-def test_agents_ask_for_the_pods_of_their_own_node_only(control_plane: ControlPlane) -> None:
+SELECTORS = {"pods": "fieldSelector=spec.nodeName%3D", "nodes": "fieldSelector=metadata.name%3D"}
+
+
+def test_agents_ask_for_their_own_node_and_its_pods_only(control_plane: ControlPlane) -> None:
     for each in asked_by_agents(control_plane):
-        if each["objectRef"]["resource"] == "pods" and each["verb"] in {"list", "watch"}:
-            assert "fieldSelector=spec.nodeName%3D" in each["requestURI"]
+        selector = SELECTORS.get(each["objectRef"]["resource"], "")
+        if each["verb"] in {"list", "watch"}:
+            assert selector in each["requestURI"]

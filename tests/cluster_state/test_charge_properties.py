@@ -110,7 +110,8 @@ def test_from_admission_to_the_end(
     if all("nvidia.com/gpumem" in each for each in every if "nvidia.com/gpu" in each):
         assert settled == first
     cards = cluster.usage()[node].cards
-    notes = decision.notes(node, 0, demand, booking.placement.grants, cards, cluster.vendors)
+    site = decision.Site(node, 0, cards)
+    notes = decision.notes(site, demand, booking.placement.grants, cluster.vendors)
     bound = pod(shape, nodeName=node, annotations=notes)
     cluster.apply(events.PodSeen(bound, 7), 0)
     assert counted(cluster) == settled

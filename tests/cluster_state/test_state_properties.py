@@ -42,7 +42,7 @@ def bound(cluster: Cluster, uid: str) -> Pod | None:
         return None
     grants = booking.placement.grants
     cards = cluster.usage()[booking.node].cards
-    notes = decision.notes(booking.node, 0, demand, grants, cards, cluster.vendors)
+    notes = decision.notes(decision.Site(booking.node, 0, cards), demand, grants, cluster.vendors)
     document = {"nodeName": booking.node, "annotations": notes}
     shape = SHAPES[ord(uid) % len(SHAPES)]
     init = (build.container("i", build.gpu(1, memory=50000)),) if ord(uid) % 2 else ()

@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 
 from hami_admission.agent.nvml import Nvml
+from hami_admission.model.instance import Place
 from hami_admission.node import inventory, links
 from hami_admission.node.options import Options
 from hami_admission.wire import keys, registers
@@ -42,6 +43,19 @@ async def test_the_cards_and_what_would_be_registered(
     for card in cards:
         assert card.uuid.startswith("GPU-")
         assert card.memory_mib is None or card.memory_mib > 0
+
+
+async def test_a_card_is_cut_and_whole_again(driver: Nvml) -> None:
+    """Where a card is in MIG mode, and nothing is on it."""
+    for card in await driver.cards():
+        if card.profiles and not card.instances:
+            profile = card.profiles[0]
+            place = Place(card.uuid, profile.name, *profile.places[0])
+            await driver.make(place)
+            (made,) = (await driver.cards())[card.index].instances
+            assert (made.place, made.uuid[:4]) == (place, "MIG-")
+            await driver.destroy(made)
+            assert (await driver.cards())[card.index].instances == ()
 
 
 async def test_what_is_used(driver: Nvml) -> None:

@@ -114,7 +114,9 @@ def test_reserved_instances() -> None:
     booking = made.bookings.get("m")
     assert booking is not None
     cards = made.usage()["n"].cards
-    notes = decision.notes("n", 0, demand, booking.placement.grants, cards, made.vendors)
+    notes = decision.notes(
+        decision.Site("n", 0, cards), demand, booking.placement.grants, made.vendors
+    )
     held = build.pod(build.container(limits=build.gpu(1, memory=1000)), name="m", uid="m",
                      nodeName="n", annotations=notes)  # fmt: skip
     made.apply(events.PodSeen(held), 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from hami_admission.model.instance import Instance, Place
 from hami_admission.node.facts import CardFacts, Level, ProfileFacts
 
 SEVENTH = ProfileFacts(
@@ -48,6 +49,11 @@ def card(index: int = 0, **fields: Any) -> CardFacts:
         "paths": (f"/dev/nvidia{index}",),
     }
     return CardFacts(**{**values, **fields})
+
+
+def instance(uuid: str, start: int = 0) -> Instance:
+    """A seventh of card 0."""
+    return Instance(Place("GPU-0", SEVENTH.name, start, 1), uuid, 1, 0)
 
 
 def linked(*counts: int, level: Level = Level.SAME_CPU) -> CardFacts:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hami_admission.node import facts
-from tests.node.cards import card, uuid
+from tests.node.cards import card, instance, uuid
 
 SPELLINGS = {
     "as NVML has it now": "00000000:1A:00.0",
@@ -26,7 +26,11 @@ def test_domains_are_told_apart() -> None:
 
 
 def test_an_instance_names_its_card() -> None:
-    found = facts.names([card(0), card(1, instances=("MIG-1", "MIG-2"))])
+    found = facts.names([
+        card(0),
+        card(1, instances=(instance("MIG-1"), instance("MIG-2"), instance(""))),
+    ])
     assert found[facts.key("MIG-2")] == uuid(1)
     assert found[facts.key(uuid(0))] == uuid(0)
     assert facts.key("MIG-3") not in found
+    assert "" not in found

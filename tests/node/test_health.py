@@ -10,10 +10,10 @@ from hami_admission.node import health
 from hami_admission.node.facts import DOUBLE_BIT, SINGLE_BIT, CardEvent, EventKind
 from hami_admission.node.health import State
 from hami_admission.node.options import Options, Xids
-from tests.node.cards import card, uuid
+from tests.node.cards import card, instance, uuid
 
 A, B = uuid(0), uuid(1)
-CARDS = health.watch(State(), (card(0, instances=("MIG-1",)), card(1)))
+CARDS = health.watch(State(), (card(0, instances=(instance("MIG-1"),)), card(1)))
 OPTIONS = Options(quiet_seconds=100, flap_count=3, flap_seconds=10_000, longest_seconds=1000)
 
 

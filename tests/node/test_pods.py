@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from hami_admission.model.instance import Place
 from hami_admission.node import pods
 from hami_admission.node.admissions import Need
 from hami_admission.wire import keys
@@ -55,3 +56,20 @@ def test_who_disables_the_control_is_known_by_its_own_variable() -> None:
         )
         (need,) = pods.read(msgspec.json.encode(document)).needs
         assert need.controlled is controlled
+
+
+def test_its_instances_and_who_sees_them() -> None:
+    reserved = (
+        '[{"containerIndex":2,"deviceIndex":0,"gpuUUID":"GPU-a","profile":"1g","placement":'
+        '{"start":6,"size":1},"migUUID":"MIG-1","gpuInstanceID":7,"computeInstanceID":0},'
+        '{"containerIndex":9,"deviceIndex":0,"gpuUUID":"GPU-b","profile":"1g","placement":'
+        '{"start":0,"size":1},"migUUID":"MIG-2","gpuInstanceID":1,"computeInstanceID":0}]'
+    )
+    document = build.pod_json(
+        build.container("plain"), build.container("main"), init=(build.container("init"),),
+        annotations={keys.NVIDIA_ALLOCATED: GRANTS, keys.NVIDIA_MIG: reserved},
+    )  # fmt: skip
+    found = pods.read(msgspec.json.encode(document))
+    assert found.places == (Place("GPU-a", "1g", 6, 1), Place("GPU-b", "1g", 0, 1))
+    (seen,) = found.instances
+    assert (seen.owner.container, seen.mig_uuid, seen.gpu_instance) == ("main", "MIG-1", 7)

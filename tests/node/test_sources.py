@@ -338,6 +338,10 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         {"entry": {"operatingmode": "mig"}, "DEVICE_LIST_STRATEGY": "cdi-cri"},
         "DEVICE_LIST_STRATEGY: CDI does not go with operatingmode mig; write envvar or",
     ),
+    "devices together with MIG": (
+        {"entry": {"operatingmode": "mig"}, "flags": {"mode": "devices"}},
+        "mode: devices does not go with operatingmode mig",
+    ),
     "no name of the node": ({"flags": {}, "NODE_NAME": ""}, "NODE_NAME: not set; set it from"),
 }
 

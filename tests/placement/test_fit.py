@@ -203,9 +203,8 @@ def test_the_annotations_of_a_placement() -> None:
     asked = build.container("c", build.gpu(1, percent=50, cores=20))
     document = build.pod_json(build.container("b"), asked, init=(build.container("a"),))
     grants: PodGrants = ((), (), (Grant("GPU-a", WORD, 3000, 20),))
-    notes = decision.notes(
-        "node", 12.7, demand(document), grants, {WORD: (card(uuid="GPU-a"),)}, VENDORS
-    )
+    site = decision.Site("node", 12.7, {WORD: (card(uuid="GPU-a"),)})
+    notes = decision.notes(site, demand(document), grants, VENDORS)
     assert notes == {
         "hami.io/vgpu-node": "node",
         "hami.io/vgpu-time": "12",

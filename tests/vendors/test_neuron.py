@@ -179,7 +179,7 @@ def notes(*limits: build.Json) -> dict[str, str]:
     own = {"AWSNeuron": cards(TRN2)}
     found = pods.on_node(demand, own, VENDORS, None)
     assert not isinstance(found, Unfit)
-    return decision.notes("n", 12.5, demand, found, own, VENDORS)
+    return decision.notes(decision.Site("n", 12.5, own), demand, found, VENDORS)
 
 
 def test_the_annotations_are_those_of_aws() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from hami_admission.model.card import Card
 from hami_admission.model.grant import Grant
+from hami_admission.model.instance import Instance, Place
 from hami_admission.model.pod import EnvVar, from_field
 from hami_admission.model.request import Request
 from hami_admission.model.wishes import ANY
@@ -108,14 +109,25 @@ def test_owned(name: str) -> None:
 
 def test_late_values_say_which_cards_and_how_much_where_that_was_open() -> None:
     grants = (Grant("GPU-a", "NVIDIA", 20480, 0), Grant("GPU-b", "NVIDIA", 40960, 0))
-    assert VENDOR.late(Request("NVIDIA", 2, None, 50, 0), grants) == {
+    assert VENDOR.late(Request("NVIDIA", 2, None, 50, 0), grants, {}) == {
         "NVIDIA_VISIBLE_DEVICES": "GPU-a,GPU-b",
         "CUDA_DEVICE_MEMORY_LIMIT_0": "20480m",
         "CUDA_DEVICE_MEMORY_LIMIT_1": "40960m",
     }
-    assert VENDOR.late(Request("NVIDIA", 2, 2000, 100, 0), grants) == {
+    assert VENDOR.late(Request("NVIDIA", 2, 2000, 100, 0), grants, {}) == {
         "NVIDIA_VISIBLE_DEVICES": "GPU-a,GPU-b"
     }
+
+
+def test_an_instance_is_seen_and_not_its_card() -> None:
+    cut = Grant("GPU-a", "NVIDIA", 4864, 14, (6,), "1g.5gb")
+    place = Place("GPU-a", "1g.5gb", 6, 1)
+    late = VENDOR.late(
+        Request("NVIDIA", 2, 1, 0, 0),
+        (cut, Grant("GPU-b", "NVIDIA", 1, 0)),
+        {place: Instance(place, "MIG-1", 7, 0)},
+    )
+    assert late == {"NVIDIA_VISIBLE_DEVICES": "MIG-1,GPU-b"}
 
 
 @pytest.mark.parametrize("fields", [{}, {"mode": "mig"}, {"healthy": False}, {"slots": 0}], ids=str)

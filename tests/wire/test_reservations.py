@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from hami_admission.model.grant import Grant
+from hami_admission.model.instance import Instance, Place
 from hami_admission.wire import reservations
 from hami_admission.wire.errors import Malformed
+from hami_admission.wire.reservations import Reserved
 
 PLAIN = ((Grant("GPU-a", "NVIDIA", 4864, 14), Grant("GPU-b", "NVIDIA", 1, 1)),)
 
@@ -27,7 +29,19 @@ def test_grants_become_instances() -> None:
 
 
 def test_grants_without_instances_have_no_reservations() -> None:
-    assert reservations.encode(PLAIN) == ""
+    assert reservations.encode(PLAIN, {}) == ""
+
+
+def test_instances_that_exist_are_named_and_read_again() -> None:
+    grants = ((), (Grant("GPU-a", "NVIDIA", 4864, 14, (6,), "1g.5gb"),))
+    place = Place("GPU-a", "1g.5gb", 6, 1)
+    assert reservations.places(grants) == (place,)
+    instance = Instance(place, "MIG-1", 7, 0)
+    text = reservations.encode(grants, {place: instance})
+    assert '"migUUID":"MIG-1","gpuInstanceID":7,"computeInstanceID":0' in text
+    assert reservations.read(text) == (Reserved(1, 0, place, instance),)
+    (without,) = reservations.read(reservations.encode(grants, {}))
+    assert without.instance is None
 
 
 DAMAGED = {
