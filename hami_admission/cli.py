@@ -9,7 +9,8 @@ import asyncio
 import sys
 from contextlib import suppress
 from importlib import resources
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 import msgspec
@@ -27,10 +28,13 @@ from hami_admission.simulate.errors import BadInput
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
+    from types import ModuleType
 
     from rich.console import RenderableType
 
     from hami_admission.logs import Format
+
+T = TypeVar("T")
 
 _BAD_INPUT = 2
 _REFUSED = 1
@@ -174,6 +178,12 @@ _log_level = click.option(
 _kubeconfig = click.option(
     "--kubeconfig", metavar="FILE", help="Without it: the pod's service account."
 )
+_namespace = click.option(
+    "--namespace", default="hami-system", show_default=True, help="Where we run."
+)
+_service = click.option(
+    "--service", default="hami-admission", show_default=True, help="How we are reached."
+)
 
 
 @main.command()
@@ -181,8 +191,8 @@ _kubeconfig = click.option(
 @click.option("--port", default=8443, show_default=True, help="Port of all routes.")
 @click.option("--metrics-port", default=9395, show_default=True, help="Port of /metrics.")
 @_kubeconfig
-@click.option("--namespace", default="hami-system", show_default=True, help="Where we run.")
-@click.option("--service", default="hami-admission", show_default=True, help="How we are reached.")
+@_namespace
+@_service
 @click.option(
     "--tls-folder",
     metavar="DIR",
@@ -206,23 +216,57 @@ _kubeconfig = click.option(
 @_config
 def control(config: str | None, log_format: Format, log_level: str, **where: Any) -> None:
     """Serve the webhooks and the scheduler extender of a cluster."""
-    try:
-        from hami_admission import logs
-        from hami_admission.certificates.files import Unusable
-        from hami_admission.control import app
-        from hami_admission.kube.errors import NoConfiguration
-    except ImportError as error:
-        raise click.UsageError(f"{error}; install hami-admission[control]") from error
+    app = _control_parts()
     if where["scheduler_lease"].count("/") != 1:
         raise click.UsageError(f"--scheduler-lease {where['scheduler_lease']}: NAMESPACE/NAME")
     with _Complaints():
         settings = files_of.settings(config)
-    logs.set_up(log_format, log_level)
+    _run(app.serve(app.Options(**where), settings), log_format, log_level)
+
+
+@main.command()
+@click.option("--file", "file", required=True, metavar="FILE", help="What is written.")
+@_namespace
+@_service
+@_kubeconfig
+@_log_format
+@_log_level
+def authority(file: str, log_format: Format, log_level: str, **where: Any) -> None:
+    """Write the authority of our certificates to FILE, for the kube-scheduler beside us.
+
+    It reads that once, when it starts; so this runs before. A Secret that is not there is made.
+    """
+    app = _control_parts()
+    found = _run(app.authority(app.Options(**where)), log_format, log_level)
     try:
-        _run(app.serve(app.Options(**where), settings))
-    except (NoConfiguration, Unusable) as error:
-        click.echo(f"hami-admission: {error}", err=True)
-        sys.exit(_BAD_INPUT)
+        Path(file).write_bytes(found)
+    except OSError as error:
+        raise click.UsageError(f"--file {file}: {error.strerror}") from error
+
+
+@main.command("try")
+@click.option("--in", "namespace", default="default", show_default=True, help="In which namespace.")
+@_kubeconfig
+@_log_format
+@_log_level
+@_config
+def try_(
+    namespace: str, kubeconfig: str | None, config: str | None, log_format: Format, log_level: str
+) -> None:
+    """Ask the API server for an accelerator pod, as a dry run: is it rewritten as it should be?
+
+    This goes all the way: API server, webhooks, their certificate, policies. Nothing is created.
+    """
+    app = _control_parts()
+    with _Complaints():
+        settings = files_of.settings(config)
+    asked = app.trial(app.Options(kubeconfig=kubeconfig), settings, namespace)
+    wrong = _run(asked, log_format, log_level)
+    for line in wrong:
+        click.echo(f"hami-admission: {line}", err=True)
+    if wrong:
+        sys.exit(_REFUSED)
+    click.echo(f"a pod in {namespace} is rewritten by hami-admission and admitted")
 
 
 @main.command()
@@ -307,13 +351,31 @@ class _Complaints:
             sys.exit(_BAD_INPUT)
 
 
-def _run(main_task: Coroutine[Any, Any, None]) -> None:
-    """On uvloop where there is one."""
+def _control_parts() -> ModuleType:
+    """The wiring of the control process, where its libraries are installed."""
+    try:
+        from hami_admission.control import app
+    except ImportError as error:
+        raise click.UsageError(f"{error}; install hami-admission[control]") from error
+    return app
+
+
+def _run(main_task: Coroutine[Any, Any, T], log_format: Format, log_level: str) -> T:
+    """On uvloop where there is one; what keeps it from its work is a line and exit code 2."""
+    from hami_admission import logs
+    from hami_admission.certificates.files import Unusable
+    from hami_admission.kube.errors import ApiError, NoConfiguration
+
+    logs.set_up(log_format, log_level)
     factory: Callable[[], asyncio.AbstractEventLoop] | None = None
     with suppress(ImportError):
         from uvloop import new_event_loop as factory
-    with asyncio.Runner(loop_factory=factory) as runner:
-        runner.run(main_task)
+    try:
+        with asyncio.Runner(loop_factory=factory) as runner:
+            return runner.run(main_task)
+    except (NoConfiguration, Unusable, ApiError) as error:
+        click.echo(f"hami-admission: {error}", err=True)
+        sys.exit(_BAD_INPUT)
 
 
 def _print(renderables: Sequence[RenderableType]) -> None:

@@ -20,6 +20,7 @@ from prometheus_client import CollectorRegistry
 from hami_admission.certificates.files import Files
 from hami_admission.certificates.rotation import Keeper, Publisher
 from hami_admission.cluster.state import Cluster
+from hami_admission.control import trials
 from hami_admission.control.bind import Binder
 from hami_admission.control.catchup import CatchUp
 from hami_admission.control.charging import Charging
@@ -41,6 +42,7 @@ from hami_admission.kube import paths
 from hami_admission.kube.election import Election
 from hami_admission.kube.events import Recorder
 from hami_admission.metrics.meters import Meters
+from hami_admission.settings import Settings
 from hami_admission.wire import extender as wire_extender
 from hami_admission.wire import reviews
 
@@ -48,7 +50,6 @@ if TYPE_CHECKING:
     from hami_admission.control.scrape import Count
     from hami_admission.control.tls import Source
     from hami_admission.kube.client import Client
-    from hami_admission.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -111,6 +112,30 @@ async def serve(options: Options, settings: Settings) -> None:
             await _Control(options, settings, client, tasks).start(tasks)
     except* _Stop:
         log.info("stopped")
+    finally:
+        await client.close()
+
+
+async def authority(options: Options) -> bytes:
+    """What the kube-scheduler beside us is to trust, in PEM; it reads it once, when it starts.
+
+    A Secret that is not there is made, as ``serve`` makes it.
+    """
+    client = await clients.connect(options.kubeconfig)
+    try:
+        publisher = Publisher(client, options.webhooks)
+        tls = Tls(_source(options, client), publisher, Probes(Cluster(Settings())))
+        await tls.start()
+    finally:
+        await client.close()
+    return tls.authority
+
+
+async def trial(options: Options, settings: Settings, namespace: str) -> list[str]:
+    """What is wrong with the answer to a pod that is created for a trial. Raises ApiError."""
+    client = await clients.connect(options.kubeconfig)
+    try:
+        return await trials.ask(client, namespace, settings)
     finally:
         await client.close()
 

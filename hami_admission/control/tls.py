@@ -50,6 +50,11 @@ class Tls:
         """Unix second at which the certificate that is served ends; 0 before there is one."""
         return authority.ends(self._served).timestamp() if self._served is not None else 0.0
 
+    @property
+    def authority(self) -> bytes:
+        """What is to be trusted by who calls us, in PEM; empty before there is a certificate."""
+        return b"" if self._served is None else self._served.ca
+
     async def start(self) -> None:
         """Returns when there is something to serve with."""
         clock = asyncio.get_running_loop().time

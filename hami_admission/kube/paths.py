@@ -14,9 +14,14 @@ WEBHOOKS = (
 )
 
 
+def pods(namespace: str) -> str:
+    """The pods of a namespace."""
+    return f"{_in(namespace)}/pods"
+
+
 def pod(namespace: str, name: str) -> str:
     """One pod."""
-    return f"{_in(namespace)}/pods/{quote(name)}"
+    return f"{pods(namespace)}/{quote(name)}"
 
 
 def node(name: str) -> str:
