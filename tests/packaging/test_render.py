@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -225,6 +226,17 @@ def test_monitors_come_only_where_their_api_is() -> None:
         assert chosen == [name]
         ports = {port["name"] for port in services[name]["spec"]["ports"]}
         assert monitor["spec"]["endpoints"][0]["port"] in ports
+
+
+def test_alerts_go_by_the_jobs_that_the_monitors_give() -> None:
+    found = render(SETS["everything on"], apis=chart.MONITORING)
+    monitors = [each for each in found if each["kind"] == "ServiceMonitor"]
+    jobs = {each["spec"]["endpoints"][0]["relabelings"][0]["replacement"] for each in monitors}
+    assert jobs == {"hami-admission", "hami-admission-agent"}
+    alerts = (chart.CHART / "files" / "alerts.yaml").read_text()
+    named_jobs = set(re.findall(r'job="([^"]+)"', alerts))
+    assert named_jobs
+    assert named_jobs <= jobs
 
 
 def policies(objects: list[Json]) -> Iterator[tuple[str, str]]:

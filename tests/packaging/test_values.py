@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from typing import TYPE_CHECKING, Any
 
@@ -265,3 +266,16 @@ def test_the_command_line_takes_all_that_containers_are_started_with(
             with cli.main.commands[command].make_context(command, words):
                 seen.add(command)
     assert seen >= {"control", "try"}
+
+
+def test_what_the_guide_of_migration_names_is_there() -> None:
+    """The right column of the table under *Values*."""
+    text = (chart.ROOT / "docs" / "migrating.md").read_text()
+    section = text.partition("## Values")[2].partition("\n## ")[0]
+    right = [row.split("|")[2] for row in section.splitlines() if row.startswith("| ")]
+    quoted = {each for cell in right for each in re.findall(r"`([a-zA-Z.]+)`", cell)}
+    named_values = {each for each in quoted if "." in each or each == "image"}
+    known = {row.path for row in values_table.rows()}
+    sections = {".".join(each.split(".")[:n]) for each in known for n in range(1, 5)}
+    assert len(named_values) > 20
+    assert named_values <= sections
