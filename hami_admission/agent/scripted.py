@@ -19,6 +19,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING, Literal
 from uuid import NAMESPACE_OID, uuid5
 
@@ -112,6 +113,7 @@ class Scripted:
         """Raises DriverError where the file cannot be read."""
         self._path = path
         self._beside = path.with_name(f"{path.name}.instances")
+        self._kept: tuple[Instance, ...] | None = None
         self._began = time.time()
         self._script, self._stamp = self._read()
         self._due = deque(sorted(self._script.events, key=lambda each: each.after))
@@ -189,15 +191,21 @@ class Scripted:
         self._keep(tuple(each for each in self._made() if each != instance))
 
     def _made(self) -> tuple[Instance, ...]:
-        try:
-            return msgspec.json.decode(self._beside.read_bytes(), type=tuple[Instance, ...])
-        except FileNotFoundError:
-            return ()
+        if self._kept is None:
+            try:
+                found = self._beside.read_bytes()
+                self._kept = msgspec.json.decode(found, type=tuple[Instance, ...])
+            except (OSError, msgspec.DecodeError):
+                self._kept = ()
+        return self._kept
 
     def _keep(self, made: tuple[Instance, ...]) -> None:
+        """In memory alone where the file's folder cannot be written to, as that of a ConfigMap."""
+        self._kept = made
         unfinished = self._beside.with_name(f"{self._beside.name}.unfinished")
-        unfinished.write_bytes(msgspec.json.encode(made))
-        unfinished.replace(self._beside)
+        with suppress(OSError):
+            unfinished.write_bytes(msgspec.json.encode(made))
+            unfinished.replace(self._beside)
 
     async def close(self) -> None:
         """There is nothing to let go."""

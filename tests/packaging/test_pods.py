@@ -84,6 +84,17 @@ def test_an_agent_without_the_library_needs_neither_its_folders_nor_the_capabili
     assert not any("capabilities" in each or "vgpu" in each for each in flaws(found))
 
 
+def test_who_cuts_cards_may_follow_its_node_and_has_what_the_driver_wants_of_it() -> None:
+    (container,) = spec(AGENT, SETS["cards that are cut"])["containers"]
+    assert "SYS_ADMIN" in container["securityContext"]["capabilities"]["add"]
+    assert {"NVIDIA_MIG_CONFIG_DEVICES", "NVIDIA_MIG_MONITOR_DEVICES"} <= {
+        each["name"] for each in container["env"]
+    }
+    bound = ("ClusterRoleBinding", "hami-node-agent-mig")
+    assert bound in chart.kinds(render(SETS["cards that are cut"]))
+    assert bound not in chart.kinds(render())
+
+
 def test_the_agent_is_privileged_only_where_it_is_told() -> None:
     assert "agent: privileged" not in flaws(spec(AGENT))
     assert "agent: privileged" in flaws(spec(AGENT, {"agent": {"privileged": True}}))

@@ -58,6 +58,9 @@ SETS: dict[str, Json] = {
             "hookPath": "/opt/hami",
         }
     },
+    "cards that are cut": {
+        "agent": {"nodeConfig": {"nodeconfig": [{"name": "n1", "operatingMode": "mig"}]}}
+    },
     "the device plugin of HAMi": {"agent": {"enabled": False}},
     "other names": OTHER_NAMES,
     "named schedulers only": {"otherSchedulers": ["volcano", "kueue"]},

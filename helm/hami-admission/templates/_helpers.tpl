@@ -75,6 +75,15 @@ admissionregistration.k8s.io/v1beta1
 {{- end -}}
 {{- end }}
 
+{{/* Not empty where a node has cards that are cut into MIG instances. */}}
+{{- define "hami.mig" -}}
+{{- range .Values.agent.nodeConfig.nodeconfig -}}
+{{- range $name, $value := . -}}
+{{- if and (eq (lower $name) "operatingmode") (eq $value "mig") -}}yes{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end }}
+
 {{/* The Secret that holds the certificate. */}}
 {{- define "hami.secret" -}}
 {{ ternary .Values.certificates.existingSecret "hami-admission-tls" (eq .Values.certificates.mode "existingSecret") }}
