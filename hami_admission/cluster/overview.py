@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from hami_admission.cluster.records import Record
     from hami_admission.cluster.state import Cluster
+    from hami_admission.cluster.waiting import Refused
     from hami_admission.model.card import Card
     from hami_admission.model.grant import Grant
     from hami_admission.model.quota import Quota
@@ -37,7 +38,7 @@ class Overview(NamedTuple):
     exceeded: Sequence[tuple[str, Card]]
     pods: int
     bookings: int
-    waiting: int
+    waiting: Sequence[Refused]
     tables: int
     asked: int
     computed: int
@@ -83,7 +84,7 @@ def of(cluster: Cluster) -> Overview:
         exceeded=tuple((node, card) for node, each in cluster.exceeded().items() for card in each),
         pods=len(cluster.records()),
         bookings=len(cluster.bookings),
-        waiting=len(cluster.waiting),
+        waiting=tuple(refused for _, refused in cluster.waiting),
         tables=len(cluster.tables),
         asked=cluster.tables.asked,
         computed=cluster.tables.computed,

@@ -167,6 +167,9 @@ class _Control:
         expired = meters.expired.inc
         self.upkeep = Upkeep(self.cluster, self.charging, client, clock, leads, expired)
         self.upkeep.on_round = Excess(self.cluster, self.recorder.tell).look
+        meters.standing(leads, lambda: not self.probes.missing(), lambda: self.tls.ends)
+        self.webhook = Webhook(self.cluster, self.charging, clock)
+        self.client = client
         self.server = Server(self._routes(client), meters.request, grace=DRAIN_SECONDS)
         scrape = Scrape(self.cluster, registry, self._counts)
         self.metrics = Server({("GET", "/metrics"): Route(scrape.metrics)})
@@ -212,7 +215,7 @@ class _Control:
         extender = Extender(self.cluster, binder, ensure, tell, clock)
         extender.on_refused = self.preemptor.ask
         return routes(
-            Webhook(self.cluster, self.charging, clock),
+            self.webhook,
             extender,
             self.probes,
             Snapshots(self.cluster, clock),
@@ -230,6 +233,16 @@ class _Control:
                 "hami_admission_quota_repairs",
                 "Quotas that did not show what their pods take, for no reason that is known.",
                 {"repaired": self.surprises.repairs},
+            ),
+            (
+                "hami_admission_reviews",
+                "Reviews that both webhooks have answered, by what they said.",
+                self.webhook.verdicts,
+            ),
+            (
+                "hami_admission_api_failures",
+                "Requests of ours that the API server did not grant, by its status.",
+                dict(self.client.failures),
             ),
             ("hami_admission_preemptions", "Evictions for pods of higher priority.", victims),
         ]

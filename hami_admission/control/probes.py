@@ -37,12 +37,17 @@ class Probes:
 
     async def readyz(self, _: bytes) -> Reply:
         """200 when every question can be answered, else 503 with what is missing, by name."""
-        missing = self._cluster.missing()
+        missing = self.missing()
+        body = msgspec.json.encode({"status": "not ready" if missing else "ok", "missing": missing})
+        return Reply(body, 503 if missing else 200)
+
+    def missing(self) -> list[str]:
+        """What is missing, by name; ready is who misses nothing."""
+        missing = list(self._cluster.missing())
         if not self.published:
             missing.append("webhook configurations")
         if (silent := self._silence()) > SILENT_SECONDS:
             missing.append(f"the API server: no answer for {silent:.0f} s")
         if self.leaving:
             missing.append("time: the process is stopping")
-        body = msgspec.json.encode({"status": "not ready" if missing else "ok", "missing": missing})
-        return Reply(body, 503 if missing else 200)
+        return missing

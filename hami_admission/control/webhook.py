@@ -38,6 +38,11 @@ SENDING_SECONDS = 0.2
 """What a body may take of the webhooks' timeout before there is less of it for the quota."""
 
 
+ALLOWED, OBJECTION, QUOTA, LATER = "allowed", "objection", "quota", "later"
+"""What became of a review: the pod may go on, is not as it must be, its namespace has no room, or
+the question is to be asked again."""
+
+
 class Silent(Exception):
     """The API server does not answer this replica."""
 
@@ -49,6 +54,8 @@ class Webhook:
         self._cluster = cluster
         self._charging = charging
         self._clock = clock
+        self.verdicts = dict.fromkeys((ALLOWED, OBJECTION, QUOTA, LATER), 0)
+        """How often each was said, of both routes."""
 
     @property
     def seconds(self) -> float:
@@ -59,27 +66,27 @@ class Webhook:
         """What has to change in the pod; needs no state, so any replica answers at any time."""
         review = reviews.decode(body)
         if review.pod is None:
-            return Reply(reviews.allow(review))
+            return self._allow(reviews.allow(review))
         decision = self._cluster.admit(review.pod)
         if decision.objections:
-            return _refuse(review, review.pod, sentence(decision.objections))
+            return self._refuse(review, review.pod, OBJECTION, sentence(decision.objections))
         patch = changes.operations(decision.changes)
-        return Reply(reviews.allow(review, patch, decision.warnings))
+        return self._allow(reviews.allow(review, patch, decision.warnings))
 
     async def validate(self, body: bytes) -> Reply:
         """Is the pod as it must be, and does its namespace have room? If so it is charged."""
         review = reviews.decode(body)
         pod = review.pod
         if pod is None:
-            return Reply(reviews.allow(review))
+            return self._allow(reviews.allow(review))
         decision = self._cluster.admit(pod)
         objections = decision.objections
         if not objections and (undone := admit.undone(decision)):
             objections = (undone,)
         if objections:
-            return _refuse(review, pod, sentence(objections))
+            return self._refuse(review, pod, OBJECTION, sentence(objections))
         if decision.untouched:
-            return Reply(reviews.allow(review, warnings=decision.warnings))
+            return self._allow(reviews.allow(review, warnings=decision.warnings))
         return await self._charge(review, pod, decision)
 
     async def _charge(self, review: Review, pod: Pod, decision: Decision) -> Reply:
@@ -88,24 +95,25 @@ class Webhook:
             text = (
                 f"hami-admission is starting and has not seen all {', '.join(missing)}; try again"
             )
-            return Reply(reviews.deny(review, text, code=503))
+            return self._later(reviews.deny(review, text, code=503))
         claim = self._cluster.claim(pod, decision, self._clock())
         try:
             refusal = await self._refusal(review, pod, claim)
         except Silent:
+            self.verdicts[LATER] += 1
             return later("the API server does not answer this replica")
         except TimeoutError:
             text = f"the quota of namespace {pod.namespace} could not be written in time; try again"
-            return Reply(reviews.deny(review, text, code=429))
+            return self._later(reviews.deny(review, text, code=429))
         except errors.ApiError as error:
             text = (
                 f"the quota of namespace {pod.namespace} could not be written ({error}); try again"
             )
-            return Reply(reviews.deny(review, text, code=503))
+            return self._later(reviews.deny(review, text, code=503))
         if refusal is not None:
-            return _refuse(review, pod, str(refusal))
+            return self._refuse(review, pod, QUOTA, str(refusal))
         log.info("admitted", extra={"pod": pod.key, "uid": pod.uid, "dry_run": review.dry_run})
-        return Reply(reviews.allow(review, warnings=decision.warnings))
+        return self._allow(reviews.allow(review, warnings=decision.warnings))
 
     async def _refusal(self, review: Review, pod: Pod, claim: Claim) -> Refusal | None:
         if review.dry_run:
@@ -124,7 +132,15 @@ class Webhook:
                 raise Silent
         return await charge
 
+    def _allow(self, body: bytes) -> Reply:
+        self.verdicts[ALLOWED] += 1
+        return Reply(body)
 
-def _refuse(review: Review, pod: Pod, message: str) -> Reply:
-    log.info("refused", extra={"pod": pod.key, "reason": message})
-    return Reply(reviews.deny(review, message))
+    def _later(self, body: bytes) -> Reply:
+        self.verdicts[LATER] += 1
+        return Reply(body)
+
+    def _refuse(self, review: Review, pod: Pod, verdict: str, message: str) -> Reply:
+        self.verdicts[verdict] += 1
+        log.info("refused", extra={"pod": pod.key, "reason": message})
+        return Reply(reviews.deny(review, message))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,8 @@ MERGE_PATCH = "application/merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
 JSON = "application/json"
 
+UNANSWERED = "unanswered"
+
 _FAILURES = (aiohttp.ClientError, TimeoutError, OSError)
 
 
@@ -35,7 +38,10 @@ async def connect(kubeconfig: str | None) -> Client:
 
 
 class Client:
-    """One connection pool to one API server. Raises ApiError for every answer from 300 up."""
+    """One connection pool to one API server. Raises ApiError for every answer from 300 up.
+
+    ``failures`` counts those by status; ``unanswered`` is a status too.
+    """
 
     def __init__(self, found: Access) -> None:
         self._access = found
@@ -45,6 +51,7 @@ class Client:
             connector=found.connector, connector_owner=False, read_bufsize=1 << 21
         )
         self._way: Any = found.way
+        self.failures: Counter[str] = Counter()
 
     async def close(self) -> None:
         """Close the pool."""
@@ -77,8 +84,10 @@ class Client:
                 answer = await response.read()
                 status = response.status
         except _FAILURES as error:
+            self.failures[UNANSWERED] += 1
             raise errors.Unreachable(0, f"{method} {path}: {_said(error)}") from error
         if status >= 300:
+            self.failures[str(status)] += 1
             raise errors.of(status, _message(answer))
         return answer
 
@@ -94,9 +103,11 @@ class Client:
                 self._access.base + path, params=query, headers=headers, timeout=limit, **self._way
             ) as response:
                 if response.status >= 300:
+                    self.failures[str(response.status)] += 1
                     raise errors.of(response.status, _message(await response.read()))
                 yield _lines(response.content)
         except _FAILURES as error:
+            self.failures[UNANSWERED] += 1
             raise errors.Unreachable(0, f"GET {path}: {_said(error)}") from error
 
     async def _headers(self, content_type: str) -> dict[str, str]:

@@ -6,11 +6,13 @@ the node knows.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from prometheus_client.core import CounterMetricFamily
 
 from hami_admission.metrics.families import ZONE, build_info, gauge
+from hami_admission.model.verdict import NODE_UNREGISTERED, Reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,6 +34,7 @@ _MIG = (
 )
 _LIMIT = ("zone", "namespace", "quota_name", "quota")
 _USED = (*_LIMIT, "limit")
+_REASONS = (*(each.value for each in Reason), NODE_UNREGISTERED)
 
 
 def families(view: Overview) -> Iterator[Metric]:
@@ -42,6 +45,7 @@ def families(view: Overview) -> Iterator[Metric]:
     yield from _drift(view)
     yield _exceeded(view)
     yield from _ours(view)
+    yield from _waiting(view)
     yield build_info()
 
 
@@ -188,11 +192,12 @@ def _exceeded(view: Overview) -> Metric:
 
 
 def _ours(view: Overview) -> Iterator[Metric]:
+    waiting = len(view.waiting)
     gauges = (
         ("nodes", "Nodes that offer cards.", len(view.usage)),
         ("pods", "Pods that ask for cards or have some.", view.pods),
         ("bookings", "Pods that were given cards and are not seen bound yet.", view.bookings),
-        ("waiting_pods", "Pods that found no room when they were asked about last.", view.waiting),
+        ("waiting_pods", "Pods that found no room when they were asked about last.", waiting),
         ("kept_tables", "Requests of one shape whose answers are kept.", view.tables),
     )
     for name, told, value in gauges:
@@ -205,3 +210,25 @@ def _ours(view: Overview) -> Iterator[Metric]:
     nodes.add_metric(["computed"], view.computed)
     nodes.add_metric(["kept"], max(view.asked - view.computed, 0))
     yield nodes
+
+
+def _waiting(view: Overview) -> Iterator[Metric]:
+    yield gauge(
+        "hami_admission_waiting_since_timestamp_seconds",
+        "Unix time since which the longest waiting pod finds no room; nothing while none waits.",
+        (),
+        [((), min(each.since for each in view.waiting))] if view.waiting else [],
+    )
+    found: dict[str, list[str]] = {}  # most pods wait for the same
+    pods: Counter[str] = Counter()
+    for each in view.waiting:
+        for text in each.reasons:
+            if text not in found:
+                found[text] = [reason for reason in _REASONS if reason in text]
+        pods.update({reason for text in each.reasons for reason in found[text]})
+    yield gauge(
+        "hami_admission_waiting_pods_by_reason",
+        "Waiting pods for which this reason held on some node; a pod may have several.",
+        ("reason",),
+        [((reason,), count) for reason, count in sorted(pods.items())],
+    )

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from prometheus_client import CollectorRegistry
 
 BUCKETS = (
@@ -32,6 +34,7 @@ class Meters:
             "Bookings whose pod was not bound in time.",
             registry=registry,
         )
+        self._registry = registry
         self._children: dict[tuple[str, int], Histogram] = {}
 
     def request(self, route: str, status: int, seconds: float) -> None:
@@ -40,3 +43,19 @@ class Meters:
         if child is None:
             child = self._children[route, status] = self._requests.labels(route, str(status))
         child.observe(seconds)
+
+    def standing(
+        self, leads: Callable[[], bool], ready: Callable[[], bool], ends: Callable[[], float]
+    ) -> None:
+        """How it stands, asked at each scrape; ``ends`` is the certificate's last second."""
+        for name, told, ask in (
+            ("leads", "1 where this replica gives quota back and writes events.", leads),
+            ("ready", "1 while /readyz says so.", ready),
+            (
+                "certificate_expiry_timestamp_seconds",
+                "Unix time at which the served certificate ends; 0 before there is one.",
+                ends,
+            ),
+        ):
+            gauge = Gauge(f"hami_admission_{name}", told, registry=self._registry)
+            gauge.set_function(ask)

@@ -113,6 +113,18 @@ async def test_other_objects_and_operations_are_let_through(tasks: asyncio.TaskG
         assert msgspec.json.decode(reply.body)["response"] == {"uid": "r", "allowed": True}
 
 
+async def test_verdicts_are_counted(tasks: asyncio.TaskGroup) -> None:
+    hook = webhook(tasks, Silent(0, errors.ApiError(403, "no")))
+    large = build.pod_json(build.container(limits=build.gpu(1, memory=9001)), uid="v")
+    decision = Cluster(Settings()).admit(build.noun(large))
+    large = changes.apply(large, changes.operations(decision.changes))
+    undone = build.pod_json(build.container(limits=build.gpu(1, memory=1000)), uid="u")
+    await hook.mutate(review(undone))
+    for pod in (large, large, undone, undone, undone, rewritten()):
+        await asked(hook, pod, dryRun=pod is large)
+    assert hook.verdicts == {"allowed": 1, "objection": 3, "quota": 2, "later": 1}
+
+
 async def test_readiness_names_what_is_missing() -> None:
     cluster = Cluster(Settings())
     probes = Probes(cluster)

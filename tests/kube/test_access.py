@@ -55,6 +55,13 @@ async def test_the_token_is_sent_over_tls_of_the_mounted_authority(
         await client.request("GET", "/version")
         (account / "token").unlink()
         await client.request("GET", "/version")
+        assert client.failures == {}
+        with pytest.raises(errors.NotFound):
+            await client.request("GET", "/other")
+        with pytest.raises(errors.NotFound):
+            async with client.lines("/other", query={}, silence=5):
+                pass
+        assert client.failures == {"404": 2}
     finally:
         await client.close()
     assert heard == ["Bearer first", "Bearer first", "Bearer second", "Bearer second"]
@@ -71,6 +78,7 @@ async def test_a_server_of_another_authority_is_not_told_the_token(
     try:
         with pytest.raises(errors.Unreachable):
             await client.request("GET", "/version")
+        assert client.failures == {"unanswered": 1}
     finally:
         await client.close()
 

@@ -11,6 +11,7 @@ from hami_admission.cluster.state import Cluster
 from hami_admission.metrics import control
 from hami_admission.metrics.meters import Meters
 from hami_admission.model.device import Profile
+from hami_admission.model.verdict import Reason
 from hami_admission.placement import decision
 from hami_admission.settings import Settings
 from hami_admission.wire import keys, quotas
@@ -142,12 +143,51 @@ def test_answers_kept_and_computed() -> None:
     assert found["hami_admission_waiting_pods"] == [({}, 2)]
 
 
+def test_since_when_and_why_pods_wait() -> None:
+    made = a_cluster()
+    assert "hami_admission_waiting_since_timestamp_seconds" not in samples(made)
+    for uid, asked, now in (
+        ("a", build.gpu(1, memory=999999), 70),
+        ("b", build.gpu(1, memory=999999), 90),
+        ("c", build.gpu(1, memory=81000, cores=90), 95),
+        ("a", build.gpu(1, memory=999999), 99),
+    ):
+        pod = build.pod(build.container(limits=asked), name=uid, uid=uid)
+        demand = made.demand(pod)
+        assert demand is not None
+        made.plan(pod, demand, ["n", "nobody"], now)
+    found = samples(made)
+    assert found["hami_admission_waiting_since_timestamp_seconds"] == [({}, 70)]
+    rows = found["hami_admission_waiting_pods_by_reason"]
+    reasons = {labels["reason"]: value for labels, value in rows}
+    assert reasons["CardInsufficientMemory"] == 3
+    assert reasons["node unregistered"] == 3
+    assert set(reasons) <= {*Reason, "node unregistered"}
+
+
+def test_a_process_tells_how_it_stands() -> None:
+    registry = CollectorRegistry()
+    state = {"leads": 0.0, "ready": 1.0, "certificate_expiry_timestamp_seconds": 5.0}
+    Meters(registry).standing(
+        lambda: bool(state["leads"]),
+        lambda: bool(state["ready"]),
+        lambda: state["certificate_expiry_timestamp_seconds"],
+    )
+    for now in (
+        state,
+        {"leads": 1.0, "ready": 0.0, "certificate_expiry_timestamp_seconds": 9.0},
+    ):
+        state.update(now)
+        for name, value in state.items():
+            assert registry.get_sample_value(f"hami_admission_{name}") == value
+
+
 def test_labels_never_carry_what_users_write_without_bound() -> None:
     """Names of pods and nodes are bounded by Kubernetes; annotations are not, and stay out."""
     allowed = {
         *CORED, *HELD, *USED, "device_memory_limit", "answer", "version", "compiler", "platform",
         "mig_uuid", "profile", "gpu_instance_id", "compute_instance_id", "placement_start",
-        "placement_size",
+        "placement_size", "reason",
     }  # fmt: skip
     for rows in samples(a_cluster()).values():
         assert all(set(labels) <= allowed for labels, _ in rows)
