@@ -14,7 +14,7 @@ from hami_admission.model.device import Device
 from hami_admission.model.quota import Quota
 from hami_admission.placement import decision as decisions
 from hami_admission.quota import ledger
-from hami_admission.simulate import outcome
+from hami_admission.simulate import outcome, workloads
 from hami_admission.simulate.outcome import Outcome, Placed
 from hami_admission.wire import keys, nodes, pods, registers
 
@@ -97,6 +97,8 @@ def _admitted(
     if pod.namespace in scenario.exempt:
         reason = f"namespace {pod.namespace} has label {keys.OPT_OUT_LABEL}: {keys.OPT_OUT_VALUE}"
         decision = admit.Decision(untouched=reason)
+    warnings = (*decision.warnings, *workloads.cautions(step, decision))
+    decision = msgspec.structs.replace(decision, warnings=warnings)
     patch = changes.operations(decision.changes)
     document = changes.apply(step.document, patch) if patch else step.document
     return outcome.of_decision(step, decision, patch, document), decision, document

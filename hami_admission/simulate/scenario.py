@@ -37,12 +37,16 @@ _COUNTED = {
 
 
 class Step(msgspec.Struct, frozen=True):
-    """One pod to be created: its JSON, where it comes from, and its node if it is bound to one."""
+    """One pod to be created: its JSON, where it comes from, and its node if it is bound to one.
+
+    ``workload`` is the ``spec`` of the workload that makes it, if one does.
+    """
 
     document: Document
     pod: Pod
     owner: str | None = None
     only_node: str | None = None
+    workload: Document | None = None
 
 
 class Scenario(msgspec.Struct):
@@ -121,10 +125,12 @@ def _steps(
     if kind == _ONE_PER_NODE:
         for node in node_names[:1] if templates_only else node_names:
             made = _pod_of(template, f"{name}-{node}", namespace)
-            yield _step(place, made, name, owner, None if templates_only else node)
+            step = _step(place, made, name, owner, None if templates_only else node)
+            yield msgspec.structs.replace(step, workload=spec)
         return
     for index in range(1 if templates_only else _replicas(kind, spec, place)):
-        yield _step(place, _pod_of(template, f"{name}-{index}", namespace), name, owner)
+        step = _step(place, _pod_of(template, f"{name}-{index}", namespace), name, owner)
+        yield msgspec.structs.replace(step, workload=spec)
 
 
 def _replicas(kind: str, spec: Document, place: str) -> int:

@@ -54,7 +54,9 @@ def nvidia(options: NvidiaOptions) -> Vendor:
             mode=keys.NVIDIA_MODE,
             numa_bind=keys.NVIDIA_NUMA_BIND,
         ),
-        parse=parse.reader(vendor=WORD, names=names, defaults=defaults),
+        parse=parse.reader(
+            vendor=WORD, names=names, defaults=defaults, apart=keys.NVIDIA_STATIC_MIG
+        ),
         inventory=partial(_inventory, count=names.count),
         checks=(*COMMON, mig.known),
         checks_of_any=(*COMMON_OF_ANY, mig.known),

@@ -42,12 +42,14 @@ class Defaults(msgspec.Struct, frozen=True):
 
 
 def reader(
-    *, vendor: str, names: ResourceNames, defaults: Defaults
+    *, vendor: str, names: ResourceNames, defaults: Defaults, apart: str = ""
 ) -> Callable[[Container], Reading]:
     """How containers ask by these names; the same amounts in the same place are read once.
 
     Pods of one workload ask alike, and nothing but the amounts of our names (and the container's
     place, which stands in messages) decides the answer. Longer texts than amounts are not kept.
+    ``apart``: how resources begin that another device plugin gives out, and that do not go with
+    ours in one container.
     """
 
     nothing = (None,) * (2 * len(names.all))
@@ -62,10 +64,34 @@ def reader(
         if asked == nothing:
             return NOTHING
         if any(isinstance(each, str) and len(each) > _LONGEST for each in asked):
-            return _by_names(container, vendor, names, defaults, asked)
-        return known(container.kind, container.index, asked)
+            reading = _by_names(container, vendor, names, defaults, asked)
+        else:
+            reading = known(container.kind, container.index, asked)
+        if not apart or reading.request is None:
+            return reading
+        return _alone(container, names, apart) or reading
 
     return read
+
+
+def _alone(container: Container, names: ResourceNames, apart: str) -> Reading | None:
+    """An objection where something of another device plugin is asked beside our share."""
+    limits, requests = container.limits or _NONE, container.requests or _NONE
+    given = {**requests, **limits}
+    others = sorted(name for name in given if name.startswith(apart))
+    if not others:
+        return None
+    own = ", ".join(name for name in names.all if name in given)
+    advice = (
+        f"is given out by another device plugin, and {own} by this one; a container gets its cards"
+        f" from one of them: remove {own}, or {', '.join(others)}"
+    )
+    return Reading(
+        objections=tuple(
+            Objection(_path(container, name, limits.get(name)), str(given[name])[:60], advice)
+            for name in others
+        )
+    )
 
 
 def _by_names(
@@ -154,9 +180,14 @@ def _guessed(
     values: dict[str, int],
 ) -> tuple[str, ...]:
     """What we made of a request that can be read in two ways."""
-    if values.get(names.memory) and names.percent not in values:
-        return ()
     warnings = []
+    if values.get(names.cores) == 100 and _divided(names, values):
+        warnings.append(
+            f"{container.path}: {names.cores}: 100 keeps the card to this container alone, though"
+            f" it asks for a part of the memory; write less, or 0 for no limit, to share the card"
+        )
+    if values.get(names.memory) and names.percent not in values:
+        return tuple(warnings)
     if defaults.memory_mib:
         whole = f"{defaults.memory_mib} MiB, the cluster's default"
     else:
@@ -173,6 +204,11 @@ def _guessed(
             if values.get(name) == 0
         ]
     return tuple(warnings)
+
+
+def _divided(names: ResourceNames, values: dict[str, int]) -> bool:
+    """Is it a part of the memory that is asked for?"""
+    return bool(values.get(names.memory)) or 0 < values.get(names.percent, 0) < 100
 
 
 def _read(

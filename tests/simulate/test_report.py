@@ -22,6 +22,7 @@ DEPLOYMENT: Json = {
     "metadata": {"name": "chat", "namespace": "team"},
     "spec": {
         "replicas": 2,
+        "strategy": {"type": "Recreate"},
         "template": {
             "spec": {"containers": [build.container("c", gpu(1, memory=2000, percent=50))]}
         },

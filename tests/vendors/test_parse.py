@@ -204,6 +204,8 @@ def test_priority_beside_cards(priority: object) -> None:
     assert found.limits == {}
 
 
+SHARE = gpu(1, memory=2000)
+
 WARNED: dict[str, tuple[Json, list[str]]] = {
     "both memory forms": (
         gpu(1, memory=2000, percent=50),
@@ -213,6 +215,16 @@ WARNED: dict[str, tuple[Json, list[str]]] = {
     "percentage 0": (gpu(1, percent=0), ["nvidia.com/gpumem-percentage: 0 means the whole"]),
     "both 0": (gpu(1, memory=0, percent=0), ["nvidia.com/gpumem: 0", "gpumem-percentage: 0"]),
     "memory 0 beside a percentage": (gpu(1, memory=0, percent=50), []),
+    "a part of the memory, and all cores": (
+        gpu(1, memory=4096, cores=100),
+        ["nvidia.com/gpucores: 100 keeps the card to this container alone"],
+    ),
+    "a percentage, and all cores": (gpu(1, percent=50, cores=100), ["write less, or 0 for no"]),
+    "what merged maps of a chart leave": (
+        gpu(1, memory=4096, percent=100, cores=100),
+        ["nvidia.com/gpucores: 100 keeps", "nvidia.com/gpumem decides"],
+    ),
+    "a whole card, said in full": (gpu(1, percent=100, cores=100), []),
     "nothing to guess": (gpu(1, memory=2000), []),
     "a whole card": (gpu(1), []),
 }
@@ -226,6 +238,22 @@ def test_warnings(sentence: str) -> None:
     for warning, part in zip(found, expected, strict=True):
         assert warning.startswith("spec.containers[0]: ")
         assert part in warning
+
+
+@pytest.mark.parametrize("own", [SHARE, gpu(1), gpu(cores=10)], ids=["share", "whole", "cores"])
+@pytest.mark.parametrize("field", ["limits", "requests"])
+def test_a_static_mig_instance_and_a_share_do_not_go_together(own: Json, field: str) -> None:
+    mig = {"nvidia.com/mig-4g.71gb": 1}
+    found = _read({**own, **mig}) if field == "limits" else _read(own, mig)
+    assert found.request is None
+    (objection,) = found.objections
+    assert objection.field == f"spec.containers[0].resources.{field}[nvidia.com/mig-4g.71gb]"
+    assert objection.advice.endswith(f"remove {', '.join(own)}, or nvidia.com/mig-4g.71gb")
+
+
+def test_a_static_mig_instance_alone_is_not_ours() -> None:
+    assert _read({"nvidia.com/mig-1g.10gb": 1}) == NOTHING
+    assert _read({"nvidia.com/mig-1g.10gb": 1, **gpu(0)}) == NOTHING
 
 
 DEFAULTS: dict[str, tuple[Json, NvidiaOptions, tuple[int, int | None, int, int]]] = {
