@@ -34,16 +34,21 @@ class NvidiaOptions(
     """NVIDIA: names of the resources, and what is meant when a pod leaves something out."""
 
     resource_count_name: str = msgspec.field(default="nvidia.com/gpu", name="resourceCountName")
+    """Cards of a container."""
     resource_memory_name: str = msgspec.field(
         default="nvidia.com/gpumem", name="resourceMemoryName"
     )
+    """MiB of each card."""
     resource_percent_name: str = msgspec.field(
         default="nvidia.com/gpumem-percentage", name="resourceMemoryPercentageName"
     )
+    """Memory of each card in percent of the card that is found."""
     resource_cores_name: str = msgspec.field(default="nvidia.com/gpucores", name="resourceCoreName")
+    """Percent of the cores of each card; 0 is no limit, 100 the card for itself."""
     resource_priority_name: str = msgspec.field(
         default="nvidia.com/priority", name="resourcePriorityName"
     )
+    """0 (high) or 1 (low): who goes first on a shared card."""
     default_memory: int = msgspec.field(default=0, name="defaultMemory")
     """MiB per card of a container that names no memory; 0 means the whole card."""
     default_cores: int = msgspec.field(default=0, name="defaultCores")
@@ -65,9 +70,11 @@ class NeuronOptions(msgspec.Struct, frozen=True, kw_only=True):
     resource_count_name: str = msgspec.field(
         default="aws.amazon.com/neuron", name="resourceCountName"
     )
+    """AWS Neuron devices, whole."""
     resource_cores_name: str = msgspec.field(
         default="aws.amazon.com/neuroncore", name="resourceCoreName"
     )
+    """AWS Neuron cores: a part of a device, or several devices."""
 
 
 class Settings(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
