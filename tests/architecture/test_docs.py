@@ -12,17 +12,21 @@ from hami_admission.settings import NvidiaOptions, Settings
 from tests.faults import strikes
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 CODE = "\n".join(
     path.read_text()
     for folder, kind in (("hami_admission", "*.py"), ("webhooks", "*.yaml"), ("tests", "*.py"))
     for path in sorted((ROOT / folder).rglob(kind))
 )
 QUOTED = re.compile(r"`([^`\n]+)`")
-FILE = re.compile(r"(?:tests|docs|webhooks|certs|benchmarks|hami_admission)/[\w./-]+[\w/]")
+FILE = re.compile(r"(?:tests|docs|webhooks|certs|benchmarks|hami_admission|helm)/[\w./-]+[\w/]")
 NAME = re.compile(r"(?:hami\.io|nvidia\.com|aws\.amazon\.com)/[a-z][\w.-]*\w")
 METRIC = re.compile(r"(?:hami|hami_admission)_[a-z_]+[a-z]")
 SETTING = re.compile(r"(?:nvidia\.)?[a-z]+(?:[A-Z]+[a-z]*)+")
+
+LINK = re.compile(r"\[[^\]\n]+\]\(([^)\s]+)\)")
+HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 
 DERIVED = ("_total", "_bucket", "_count", "_sum")
 """What Prometheus puts behind the name of a metric."""
@@ -31,6 +35,43 @@ DERIVED = ("_total", "_bucket", "_count", "_sum")
 def quoted(path: Path) -> list[str]:
     """What stands in single back-quotes."""
     return QUOTED.findall(path.read_text())
+
+
+def anchors(path: Path) -> set[str]:
+    """How a document's headings are linked to: as GitHub does it."""
+    headings = HEADING.findall(FENCED.sub("", path.read_text()))
+    kept = (re.sub(r"[^\w\- ]", "", each.lower()) for each in headings)
+    return {each.replace(" ", "-") for each in kept}
+
+
+def links(path: Path) -> list[str]:
+    """What a document links to within the tree."""
+    found = LINK.findall(FENCED.sub("", path.read_text()))
+    return [each for each in found if "://" not in each]
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_links_lead_to_a_file_and_a_heading(path: Path) -> None:
+    for link in links(path):
+        name, _, anchor = link.partition("#")
+        target = path.parent / name if name else path
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+def test_anchors_are_those_of_the_headings() -> None:
+    found = anchors(ROOT / "docs" / "serving" / "vllm.md")
+    assert {"pitfalls", "what-you-see"} <= found
+    assert "chatyaml" not in found
+
+
+def test_every_document_is_in_the_list_and_linked_from_the_readme() -> None:
+    listed = {(ROOT / "docs" / each).resolve() for each in links(ROOT / "docs" / "README.md")}
+    told = {(ROOT / each).resolve() for each in links(ROOT / "README.md")}
+    for path in DOCUMENTS[1:]:
+        if path.name != "README.md":
+            assert path.resolve() in listed, path.name
+            assert path.resolve() in told, path.name
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
