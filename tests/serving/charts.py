@@ -142,5 +142,10 @@ def _deployment(name: str, replicas: int, strategy: Json, template: Json) -> Jso
         "apiVersion": "apps/v1",
         "kind": "Deployment",
         "metadata": {"name": name, "namespace": "serving"},
-        "spec": {"replicas": replicas, "strategy": strategy, "template": template},
+        "spec": {
+            "replicas": replicas,
+            "strategy": strategy,
+            "selector": {"matchLabels": {"app": name}},
+            "template": {**template, "metadata": {**template["metadata"], "labels": {"app": name}}},
+        },
     }

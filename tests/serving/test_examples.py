@@ -94,19 +94,19 @@ def test_the_keys_mean_what_the_chart_renders(path: Path) -> None:
         assert set(flags) <= {*shown["command"], *shown.get("args", [])}
 
 
-def linked_node() -> Json:
-    """Eight A100-80G; NVLinks join 2 and 3, and 4 to 7."""
-    devices = tuple(build.device(index, node="n") for index in range(8))
+def linked(name: str) -> dict[str, str]:
+    """Annotations of a node of eight A100-80G; NVLinks join 2 and 3, and 4 to 7."""
+    devices = tuple(build.device(index, node=name) for index in range(8))
     pairs = {(2, 3): 4, (4, 5): 4, (4, 6): 4, (4, 7): 4, (5, 6): 4, (5, 7): 4, (6, 7): 4}
     uuids = tuple(each.uuid for each in devices)
     scores = registers.encode_scores(uuids, matrices.links(8, pairs))
-    notes = {**build.facts("n", devices=devices).annotations, keys.NVIDIA_SCORES: scores}
-    return {"kind": "Node", "metadata": {"name": "n", "annotations": notes}}
+    return {**build.facts(name, devices=devices).annotations, keys.NVIDIA_SCORES: scores}
 
 
 def simulated(path: Path, settings: Settings) -> Json:
     """The values file through its chart, admission, quota and placement, as ``simulate`` has it."""
-    documents = [linked_node()]
+    node = {"kind": "Node", "metadata": {"name": "n", "annotations": linked("n")}}
+    documents: list[Json] = [node]
     quota = path.with_name(f"{path.stem}.resourcequota.yaml")
     if quota.exists():
         found = yaml.safe_load(quota.read_text())
