@@ -70,7 +70,7 @@ async def _answer(api: Api, node: str, uid: str, wanted: Wanted) -> Made | None:
     answer = wire.decode_answer(facts.annotations.get(keys.MIG_INSTANCES, ""))
     failure = answer.failed.get(uid)
     if failure is not None and failure.at == wanted.at:
-        raise NotMade(failure.reason)
+        raise NotMade(f"node {node} did not make the MIG instance: {failure.reason}")
     if answer.ready.get(uid) != wanted.at:
         return None
     there = wire.by_place(answer.instances)

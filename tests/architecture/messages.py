@@ -32,7 +32,8 @@ CONSTRUCTORS: dict[str, tuple[int, str]] = {
     "deny": (1, "message"),
     "later": (0, "reason"),
     "encode_error": (0, "error"),
-    "_refuse": (2, "message"),
+    "_refuse": (3, "message"),
+    "NotMade": (0, "message"),
 }
 """Whose argument, by position or name, is a text for users."""
 
