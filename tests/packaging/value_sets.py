@@ -65,6 +65,11 @@ SETS: dict[str, Json] = {
     "other names": OTHER_NAMES,
     "named schedulers only": {"otherSchedulers": ["volcano", "kueue"]},
     "no other scheduler": {"otherSchedulers": []},
+    "a name of digits, and no priority": {
+        "schedulerName": "2026",
+        "scheduler": {"priorityClassName": ""},
+        "agent": {"priorityClassName": ""},
+    },
     "a webhook that may fail": {
         "scheduler": {"admissionWebhook": {"failurePolicy": "Ignore", "timeoutSeconds": 10}}
     },
