@@ -54,7 +54,9 @@ async def test_an_answer_counts_for_the_attempt_that_it_names() -> None:
 
 async def test_what_failed_says_why() -> None:
     node = Node(lambda at: Answer((), {}, {"u": Failure(at, "1g.5gb: insufficient resources")}))
-    with pytest.raises(NotMade, match=r"^node n did not make .* instance: 1g\.5gb: insufficient resources$"):
+    with pytest.raises(
+        NotMade, match=r"^node n did not make .* instance: 1g\.5gb: insufficient resources$"
+    ):
         await instances.made(node, "n", "u", (PLACE,))
     assert node.looks == 2
 
