@@ -1,4 +1,4 @@
-"""A real control plane and a kubelet: given by the environment, or built with Go."""
+"""A real control plane, a kubelet and Prometheus: given by the environment, or built with Go."""
 
 from __future__ import annotations
 
@@ -37,7 +37,16 @@ CONTROL_PLANE = Module(
 )
 # Of its own: what a kubelet is made of decides nothing about the control plane's cache.
 KUBELET = Module(CONTROL_PLANE.folder / "kubelet", {"kubelet": "k8s.io/kubernetes/cmd/kubelet"})
-NAMES = [*CONTROL_PLANE.packages, *KUBELET.packages]
+# The whole of it but for its pages: the engine and the checker of rules are what users run.
+PROMETHEUS = Module(
+    CONTROL_PLANE.folder / "prometheus",
+    {
+        "promtool": "github.com/prometheus/prometheus/cmd/promtool",
+        "prometheus": "github.com/prometheus/prometheus/cmd/prometheus",
+    },
+)
+MODULES = (CONTROL_PLANE, KUBELET, PROMETHEUS)
+NAMES = [name for module in MODULES for name in module.packages]
 # Without the version the API server calls itself v0.0.0 and refuses feature gates.
 LDFLAGS = " ".join((
     "-s -w",
@@ -46,7 +55,8 @@ LDFLAGS = " ".join((
     "-X k8s.io/component-base/version.gitMinor=34",
 ))
 HOW_TO = (
-    f"These tests run a real Kubernetes control plane and node, and need {', '.join(NAMES)}. "
+    f"These tests run a real Kubernetes control plane, a node and Prometheus, and need "
+    f"{', '.join(NAMES)}. "
     "Either install Go 1.24 or later (https://go.dev/dl/), so that they are built once into a "
     "cache, or set KUBEBUILDER_ASSETS to a directory that holds all of them."
 )
@@ -128,7 +138,7 @@ def _build(go: str, module: Module, name: str, directory: Path) -> None:
 def main() -> int:
     """Pre-builds and prints the directories."""
     try:
-        directories = [ensure(module) for module in (CONTROL_PLANE, KUBELET)]
+        directories = [ensure(module) for module in MODULES]
     except MissingBinaries as failure:
         sys.stderr.write(f"{failure}\n")
         return 2
