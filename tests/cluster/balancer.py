@@ -52,8 +52,8 @@ class Balancer:
         try:
             there = await self._connect()
             if there is not None:
-                back = asyncio.create_task(_copy(there[0], writer))
-                await _copy(reader, there[1])
+                back = asyncio.create_task(copy(there[0], writer))
+                await copy(reader, there[1])
                 await back
         finally:
             writer.close()
@@ -69,7 +69,8 @@ class Balancer:
         return None
 
 
-async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Passes on what is read, until there is no more."""
     with contextlib.suppress(OSError):
         while chunk := await reader.read(1 << 16):
             writer.write(chunk)

@@ -11,6 +11,7 @@ import sys
 import tempfile
 import urllib.request
 from collections.abc import Mapping
+from ipaddress import ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -47,9 +48,10 @@ USER_BINDING = {
 class ControlPlane:
     """etcd, kube-apiserver and kube-controller-manager; schedulers on demand."""
 
-    def __init__(self, *, keep_logs: bool = False) -> None:
-        """Starts nothing; `keep_logs` may be set until `stop`."""
+    def __init__(self, *, keep_logs: bool = False, services: str = SERVICE_RANGE) -> None:
+        """Starts nothing; `keep_logs` may be set until `stop`; `services` is their range."""
         self.keep_logs = keep_logs
+        self.services = ip_network(services)
         self.folder = Path(tempfile.gettempdir())
         self.url = ""
         self.processes: list[Process] = []
@@ -204,6 +206,10 @@ class ControlPlane:
         """Runs any program until the plane stops; `env` adds to this environment."""
         return self._launch(self._unused_name(name), argv, env=env)
 
+    def binary(self, name: str) -> Path:
+        """A program of this control plane."""
+        return self._binaries / name
+
     @property
     def _data(self) -> Path:
         return self.folder / "data"
@@ -245,7 +251,8 @@ class ControlPlane:
 
     def _api_server(self, port: int, etcd: str, service_accounts: Path) -> list[str | Path]:
         certificate, key = self._authority.issue(
-            "kube-apiserver", ["127.0.0.1", "127.100.0.1", "localhost", "kubernetes.default.svc"]
+            "kube-apiserver",
+            ["127.0.0.1", str(self.services[1]), "localhost", "kubernetes.default.svc"],
         )
         policy = self._data / "audit-policy.json"
         policy.write_text(json.dumps(audit.POLICY))
@@ -266,7 +273,7 @@ class ControlPlane:
             f"--service-account-signing-key-file={service_accounts}",
             f"--token-auth-file={self._tokens.file}",
             "--authorization-mode=RBAC",
-            f"--service-cluster-ip-range={SERVICE_RANGE}",
+            f"--service-cluster-ip-range={self.services}",
             "--allow-privileged=true",
             "--kubelet-preferred-address-types=InternalIP,Hostname",
             f"--audit-policy-file={policy}",

@@ -92,9 +92,10 @@ class Machine:
 
     def _take(self) -> None:
         (FOLDER / "logs").mkdir(parents=True)
-        _ip("link", "add", LINK, "type", "bridge")
-        _ip("address", "add", f"{ADDRESS}/24", "dev", LINK)
-        _ip("link", "set", LINK, "up")
+        # A bridge without an address of its own takes those of its pods in turn, and the others lose it.
+        ip("link", "add", LINK, "address", "02:00:00:00:00:01", "type", "bridge")
+        ip("address", "add", f"{ADDRESS}/24", "dev", LINK)
+        ip("link", "set", LINK, "up")
         for hierarchy in hierarchies():
             (hierarchy / CGROUP).mkdir()
         self._namespace.start()
@@ -115,7 +116,7 @@ class Machine:
             for folder, _, _ in os.walk(hierarchy / CGROUP, topdown=False):
                 _remove_cgroup(Path(folder))
         if LINK in links():
-            _ip("link", "delete", LINK)
+            ip("link", "delete", LINK)
         shutil.rmtree(FOLDER, ignore_errors=not FOLDER.exists())
 
 
@@ -191,5 +192,6 @@ def _lines(path: Path) -> list[str]:
         return []
 
 
-def _ip(*arguments: str) -> None:
+def ip(*arguments: str) -> None:
+    """The program, in this network namespace."""
     subprocess.run(["ip", *arguments], check=True, capture_output=True, env={**os.environ, **ENV})

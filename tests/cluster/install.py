@@ -1,0 +1,103 @@
+"""A cluster as a new user has it: a control plane, a node with a kubelet, Helm, our images."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import hami_admission
+from tests.cluster import images, node_rig
+from tests.cluster.control_plane import ControlPlane
+from tests.cluster.node_rig import NodeRig
+from tests.packaging import image, tools
+
+if TYPE_CHECKING:
+    from tests.cluster.processes import Process
+
+Json = dict[str, Any]
+
+ROOT = Path(__file__).parents[2]
+NAMESPACE = "hami-system"
+RELEASE = "hami-admission"
+CHART = "helm/hami-admission"
+TRIAL = "helm/examples/trial.yaml"
+
+FENCE = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+NAMES = {
+    "control": f"docker.io/library/hami-admission:{hami_admission.__version__}",
+    "agent": f"docker.io/library/hami-admission-agent:{hami_admission.__version__}",
+}
+"""As a node finds what the chart names without a registry."""
+
+USED = "docker.io/library/busybox:1.37"
+"""The image of helm/examples/first-pod.yaml."""
+
+
+def commands(document: str) -> list[str]:
+    """The lines of the ``sh`` blocks of a document, in order."""
+    text = (ROOT / "docs" / document).read_text()
+    return [line for block in FENCE.findall(text) for line in block.splitlines()]
+
+
+class Cluster:
+    """`with` starts and stops it; ``run`` runs a command line as a user would, from the clone."""
+
+    def __init__(self) -> None:
+        self.plane = ControlPlane(services=node_rig.SERVICES)
+        self.node = NodeRig(self.plane)
+        self.proxy: Process
+        self._undo = ExitStack()
+
+    def __enter__(self) -> Self:
+        archives = image.ensure()
+        with ExitStack() as undo:
+            undo.enter_context(self.plane)
+            # Before the node: a kubelet tells containers where the API server is.
+            plane, token = self.plane, self.plane.token("admin")
+            argv = [sys.executable, "-m", "tests.cluster.service_proxy"]
+            argv += [plane.url, str(plane.ca_file), token]
+            self.proxy = plane.run_process("service-proxy", argv)
+            plane.start_scheduler({})
+            undo.enter_context(self.node)
+            for target, path in archives.items():
+                self.node.take(path.read_bytes(), image.name(target), NAMES[target])
+            self.node.take(images.scheduler(plane.binary("kube-scheduler")))
+            self.node.take(images.archive(images.BUSYBOX), images.BUSYBOX, USED)
+            self._undo = undo.pop_all()
+        return self
+
+    def __exit__(self, *of: object) -> None:
+        self._undo.close()
+
+    def try_(self, line: str, input: str | None = None) -> subprocess.CompletedProcess[str]:
+        """Run it and say what came of it."""
+        programs = (tools.tool(tools.HELM_4, "helm"), tools.tool(tools.HELM_4, "kubectl"))
+        path = os.pathsep.join([*(str(each.parent) for each in programs), os.environ["PATH"]])
+        env = {
+            "PATH": path,
+            "HOME": str(self.plane.folder / "data"),
+            "KUBECONFIG": str(self.plane.kubeconfig("admin")),
+        }
+        return subprocess.run(
+            shlex.split(line), input=input, capture_output=True, text=True, cwd=ROOT, env=env,
+            check=False, timeout=240,
+        )  # fmt: skip
+
+    def run(self, line: str, input: str | None = None) -> str:
+        """What it prints; raises with what it complains of."""
+        done = self.try_(line, input)
+        assert done.returncode == 0, f"$ {line}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    def get(self, *what: str) -> Json:
+        """An object or a list, by the words that kubectl wants."""
+        found: Json = json.loads(self.run(f"kubectl get {' '.join(what)} --output json"))
+        return found
