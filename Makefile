@@ -33,6 +33,7 @@ test: $(STAMP)
 
 test-cluster: $(STAMP)
 	$(BIN)/python -m tests.cluster.binaries
+	$(BIN)/python -m tests.packaging.image
 	$(BIN)/python -m pytest tests/cluster
 
 test-gpu: $(STAMP)

@@ -200,6 +200,12 @@ class NodeRig:
         # Each line: time, stream, F for a full line, text.
         return "".join(f"{line.split(' ', 3)[3]}\n" for line in lines)
 
+    def load(self, image: bytes) -> None:
+        """Imports an archive, in either format, under the name it carries."""
+        done = _ctr("images", "import", "-", input=image)
+        if done.returncode:
+            raise RuntimeError(f"import of an image: {done.stderr.decode()}")
+
     def _start_containerd(self, undo: ExitStack) -> None:
         config = FOLDER / "containerd.toml"
         values = {"folder": FOLDER, "socket": SOCKET, "pause": images.PAUSE, "cni": CNI}
@@ -218,7 +224,7 @@ class NodeRig:
         self.containerd.start()
         self.containerd.await_ready(20)
         for name in images.COMMANDS:
-            _import(name)
+            self.load(images.archive(name))
 
     def _start_kubelet(self, binary: Path, undo: ExitStack) -> None:
         config = FOLDER / "kubelet.json"
@@ -313,9 +319,3 @@ def _check_programs() -> None:
 def _ctr(*arguments: str, input: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
     command = ["ctr", f"--address={SOCKET}", "--namespace=k8s.io", *arguments]
     return subprocess.run(command, input=input, capture_output=True, check=False)
-
-
-def _import(image: str) -> None:
-    done = _ctr("images", "import", "-", input=images.archive(image))
-    if done.returncode:
-        raise RuntimeError(f"import of {image}: {done.stderr.decode()}")

@@ -1,0 +1,207 @@
+"""The product's images, really built from the Dockerfile, without a registry.
+
+buildah executes the Dockerfile. Its two bases are made here of Debian's packages, and pip takes
+wheels from a folder, so the build itself has no network. What was built is kept by the content
+of all that it is built from.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import hami_admission
+from tests.cluster import binaries, images
+from tests.packaging import debian
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parents[2]
+TARGETS = ("control", "agent")
+KEPT = 3
+"""How many builds stay in the cache."""
+
+PROGRAMS = ("buildah", "apt-get", "dpkg-deb")
+HOW_TO = "The images are built as root, with the Debian package buildah, on Debian."
+
+SOURCE_DATE_EPOCH = 1735689600
+"""Any fixed one: the start of 2025."""
+
+BASES = {
+    "BUILDER": (debian.BUILDER, frozenset[str]()),
+    "RUNTIME": (debian.RUNTIME, debian.ONLY_FOR_SCRIPTS),
+}
+"""By the argument of the Dockerfile: the packages of a base, and those that are left out."""
+
+
+class MissingPrograms(Exception):
+    """The images cannot be built here; the message says what is needed."""
+
+
+class BuildFailure(Exception):
+    """The Dockerfile, or what it needs, is wrong; the message is the builder's."""
+
+
+def name(target: str) -> str:
+    """The image of a target, as pods of tests name it."""
+    return f"test.example/hami-admission-{target}:{hami_admission.__version__}"
+
+
+def ensure() -> dict[str, Path]:
+    """The images by target, as OCI archives; builds what is missing."""
+    missing = [each for each in PROGRAMS if shutil.which(each) is None]
+    if missing:
+        raise MissingPrograms(f"{HOW_TO} Missing: {', '.join(missing)}.")
+    cache = cache_root()
+    cache.mkdir(parents=True, exist_ok=True)
+    folder = cache / f"built-{digest()}"
+    with locked(cache / "lock"):
+        if not folder.exists():
+            with tempfile.TemporaryDirectory(dir=cache, prefix="unfinished-") as unfinished:
+                build(cache, Path(unfinished))
+                Path(unfinished, "out").rename(folder)
+        os.utime(folder)
+        _forget(cache)
+    return {target: folder / f"{target}.tar" for target in TARGETS}
+
+
+def cache_root() -> Path:
+    """Beside the binaries of the control plane."""
+    return binaries.cache_root().parent / "images"
+
+
+def digest() -> str:
+    """Of all that an image is made of, but for the files of Debian."""
+    return _digest(*(path for part in sources() for path in _files(ROOT / part)))
+
+
+def sources() -> list[str]:
+    """What the builder is given: the Dockerfile, and what .dockerignore lets through."""
+    lines = (ROOT / ".dockerignore").read_text().splitlines()
+    let = [line.removeprefix("!") for line in lines if line.startswith("!")]
+    return ["Dockerfile", ".dockerignore", *let]
+
+
+def build(cache: Path, folder: Path) -> None:
+    """Builds all targets in an empty folder, into its folder `out`; keeps downloads in the cache.
+
+    Raises:
+        BuildFailure: a step failed.
+    """
+    packages = cache / "packages"
+    debian.ensure(packages)
+    arguments = {}
+    for argument, (wanted, left_out) in BASES.items():
+        archive = folder / f"{argument.lower()}.tar"
+        files = debian.packages(packages, wanted)
+        layer = debian.root(files, left_out=left_out)
+        archive.write_bytes(images.packed(f"localhost/{argument.lower()}", layer, {}))
+        arguments[argument] = f"docker-archive:{archive}"
+    wheels = downloaded(cache, debian.python_version(debian.packages(packages, debian.RUNTIME)))
+    (folder / "out").mkdir()
+    for target in TARGETS:
+        _buildah(
+            folder,
+            *(
+                "bud",
+                "--layers",
+                "--isolation=chroot",
+                f"--target={target}",
+                f"--tag={name(target)}",
+            ),
+            *(f"--timestamp={SOURCE_DATE_EPOCH}", f"--volume={wheels}:/wheels:ro"),
+            *(f"--build-arg={key}={value}" for key, value in (_arguments() | arguments).items()),
+            str(ROOT),
+        )
+        archive = folder / "out" / f"{target}.tar"
+        _buildah(folder, "push", name(target), f"oci-archive:{archive}:{name(target)}")
+
+
+def downloaded(cache: Path, version: str) -> Path:
+    """A folder with the wheels of requirements/ for a version of Python."""
+    lists = sorted((ROOT / "requirements").glob("*.txt"))
+    folder = cache / f"wheels-{version}-{_digest(*lists)}"
+    if not folder.exists():
+        unfinished = cache / "unfinished-wheels"
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--require-hashes"]
+        command += ["--only-binary=:all:", f"--python-version={version}", f"--dest={unfinished}"]
+        for each in lists:
+            _run([*command, f"--requirement={each}"])
+        unfinished.rename(folder)
+    return folder
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """One build at a time."""
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _arguments() -> dict[str, str]:
+    return {
+        "SOURCE_DATE_EPOCH": str(SOURCE_DATE_EPOCH),
+        "PIP_NO_INDEX": "1",
+        "PIP_FIND_LINKS": "/wheels",
+        "REVISION": "",
+        "SOURCE": "",
+        "VERSION": hami_admission.__version__,
+    }
+
+
+def _buildah(folder: Path, *arguments: str) -> None:
+    places = (f"--root={folder}/storage", f"--runroot={folder}/run", "--storage-driver=overlay")
+    _run(["buildah", *places, *arguments])
+
+
+def _run(command: list[str]) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise BuildFailure(f"{command[0]}: {done.stdout[-2000:]}\n{done.stderr[-4000:]}")
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_file():
+        return [path]
+    return [
+        each for each in sorted(path.rglob("*")) if each.is_file() and each.suffix not in {".pyc"}
+    ]
+
+
+def _digest(*paths: Path) -> str:
+    digest = hashlib.sha256()
+    for path in paths:
+        name = path.relative_to(ROOT).as_posix()
+        digest.update(f"{name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+def _forget(cache: Path) -> None:
+    built = sorted(cache.glob("built-*"), key=lambda path: path.stat().st_mtime)
+    for each in built[:-KEPT]:
+        shutil.rmtree(each)
+
+
+def main() -> int:
+    """Builds what is missing, and prints the archives."""
+    try:
+        made = ensure()
+    except (MissingPrograms, BuildFailure, debian.MissingPackages) as failure:
+        sys.stderr.write(f"{failure}\n")
+        return 2
+    sys.stdout.writelines(f"{path}\n" for path in made.values())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
