@@ -68,9 +68,10 @@ class Cluster:
             plane.start_scheduler({})
             undo.enter_context(self.node)
             for target, path in archives.items():
-                self.node.take(path.read_bytes(), image.name(target), NAMES[target])
-            self.node.take(images.scheduler(plane.binary("kube-scheduler")))
-            self.node.take(images.archive(images.BUSYBOX), images.BUSYBOX, USED)
+                self.node.load(path.read_bytes())
+                self.node.tag(image.name(target), NAMES[target])
+            self.node.load(images.scheduler(plane.binary("kube-scheduler")))
+            self.node.tag(images.BUSYBOX, USED)
             self._undo = undo.pop_all()
         return self
 

@@ -92,7 +92,7 @@ class Machine:
 
     def _take(self) -> None:
         (FOLDER / "logs").mkdir(parents=True)
-        # A bridge without an address of its own takes those of its pods in turn, and the others lose it.
+        # Without an address of its own a bridge takes those of its pods in turn: others lose it.
         ip("link", "add", LINK, "address", "02:00:00:00:00:01", "type", "bridge")
         ip("address", "add", f"{ADDRESS}/24", "dev", LINK)
         ip("link", "set", LINK, "up")

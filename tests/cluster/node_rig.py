@@ -36,6 +36,10 @@ NAME = "rig-node"
 LABEL = "test.example/kubelet"
 """On nodes that have one: they are not deleted between tests, for a kubelet registers once."""
 
+SERVICES = "198.51.100.0/24"
+"""A range for documentation that pods reach through their node: addresses of Services, for a
+control plane that has them there."""
+
 CNI = Path("/usr/lib/cni")
 PROGRAMS = ("containerd", "ctr", "runc", "busybox", "ip", "nsenter", "unshare")
 HOW_TO = (
@@ -96,6 +100,7 @@ NETWORK = {
                 "type": "host-local",
                 "dataDir": str(FOLDER / "addresses"),
                 "ranges": [[{"subnet": SUBNET, "rangeStart": "192.0.2.10"}]],
+                "routes": [{"dst": SERVICES, "gw": ADDRESS}],
             },
         }
     ],
@@ -104,7 +109,7 @@ NETWORK = {
 KUBELET = {
     "apiVersion": "kubelet.config.k8s.io/v1beta1",
     "kind": "KubeletConfiguration",
-    "address": "127.0.0.1",
+    "address": ADDRESS,
     "authentication": {"anonymous": {"enabled": True}, "webhook": {"enabled": False}},
     "authorization": {"mode": "AlwaysAllow"},
     "healthzPort": 0,
@@ -205,6 +210,12 @@ class NodeRig:
         done = _ctr("images", "import", "-", input=image)
         if done.returncode:
             raise RuntimeError(f"import of an image: {done.stderr.decode()}")
+
+    def tag(self, image: str, name: str) -> None:
+        """Give an image another name."""
+        done = _ctr("images", "tag", "--force", image, name)
+        if done.returncode:
+            raise RuntimeError(f"{image} as {name}: {done.stderr.decode()}")
 
     def _start_containerd(self, undo: ExitStack) -> None:
         config = FOLDER / "containerd.toml"

@@ -96,17 +96,21 @@ def test_the_quickstart_by_its_own_commands(
     assert "exceeded quota" in seen["get"]
     cluster.run(delete)
     cluster.run(uninstall)
-    listed = cluster.run(
-        f"kubectl get all,secret,configmap,lease,role,rolebinding,pdb -n {NAMESPACE} -o name"
-    )
-    left = {each.replace(".coordination.k8s.io", "") for each in listed.split()}
-    assert {each for each in left if "kube-root-ca" not in each} == LEFT
+    eventually(lambda: left(cluster) == LEFT, "only what NOTES says is left")
     everywhere = cluster.run(
         "kubectl get clusterrole,clusterrolebinding,mutatingwebhookconfiguration,"
         "validatingwebhookconfiguration,validatingadmissionpolicy,"
         "validatingadmissionpolicybinding -o name"
     )
     assert "hami" not in everywhere
+
+
+def left(cluster: Cluster) -> set[str]:
+    """What there is in our namespace, but for what every namespace has."""
+    kinds = "all,secret,configmap,lease,role,rolebinding,pdb"
+    listed = cluster.run(f"kubectl get {kinds} -n {NAMESPACE} -o name").split()
+    found = {each.replace(".coordination.k8s.io", "") for each in listed}
+    return {each for each in found if "kube-root-ca" not in each}
 
 
 def shows_some(cluster: Cluster, line: str) -> bool:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 BUILDER = ("python3", "python3-venv", "dash", "coreutils", "sed")
-RUNTIME = ("python3",)
+RUNTIME = ("python3", "libstdc++6")
 ONLY_FOR_SCRIPTS = frozenset((
     *("dpkg", "tar", "debconf", "openssl", "ca-certificates", "media-types", "readline-common"),
     *("libselinux1", "libpcre2-8-0", "libmd0", "libzstd1", "libacl1"),
@@ -45,10 +45,10 @@ def ensure(folder: Path) -> None:
     """Downloads the packages of both bases to a folder that has none, or some, of them."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "partial").mkdir(exist_ok=True)
-    if _apt(folder, "--download-only", *BUILDER).returncode:
+    if _apt(folder, "--download-only", *BUILDER, *RUNTIME).returncode:
         # Lists that are not there, or that name versions which are gone.
         subprocess.run(["apt-get", "update", "-qq"], check=False, capture_output=True)
-        done = _apt(folder, "--download-only", *BUILDER)
+        done = _apt(folder, "--download-only", *BUILDER, *RUNTIME)
         if done.returncode:
             raise MissingPackages(done.stderr[-4000:])
 
