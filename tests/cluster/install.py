@@ -60,13 +60,12 @@ class Cluster:
         archives = image.ensure()
         with ExitStack() as undo:
             undo.enter_context(self.plane)
-            # Before the node: a kubelet tells containers where the API server is.
-            plane, token = self.plane, self.plane.token("admin")
+            undo.enter_context(self.node)
+            plane = self.plane
             argv = [sys.executable, "-m", "tests.cluster.service_proxy"]
-            argv += [plane.url, str(plane.ca_file), token]
+            argv += [plane.url, str(plane.ca_file), plane.token("admin")]
             self.proxy = plane.run_process("service-proxy", argv)
             plane.start_scheduler({})
-            undo.enter_context(self.node)
             for target, path in archives.items():
                 self.node.load(path.read_bytes())
                 self.node.tag(image.name(target), NAMES[target])

@@ -1,9 +1,10 @@
 """What kube-proxy does, as a process: every Service is reached at its cluster address.
 
-``python -m tests.cluster.service_proxy URL CA_FILE TOKEN``. The addresses are put on this network
-namespace's loopback, so pods reach them through their node, and so does the API server. The
-Service of the API server has no endpoints here; it leads to URL. Connections that stand are left
-alone when an endpoint goes, as kube-proxy leaves them.
+``python -m tests.cluster.service_proxy URL CA_FILE TOKEN``. The addresses are put on the node's
+link, so pods reach them through their node, and so does the API server; they stay when a Service
+goes, for connections to them must be able to end, and go with the link. The Service of the API
+server has no endpoints here; it leads to URL. Connections that stand are left alone when an
+endpoint goes, as kube-proxy leaves them.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import uvloop
 
 from tests.cluster.api import Api, ApiFailure
 from tests.cluster.balancer import copy
-from tests.cluster.node_machine import ip
+from tests.cluster.node_machine import LINK, ip
 
 Json = dict[str, Any]
 Address = tuple[str, int]
@@ -38,6 +39,7 @@ class ServiceProxy:
         self._api_server: Address = (where.hostname or "", where.port or 443)
         self._backends: dict[Address, list[Address]] = {}
         self._servers: dict[Address, asyncio.Server] = {}
+        self._addresses: set[str] = set()
         self._turn = itertools.count()
 
     async def run(self) -> None:
@@ -57,14 +59,13 @@ class ServiceProxy:
             if service["spec"].get("clusterIP", "None") != "None"
         }
         for address in self._backends.keys() - self._servers.keys():
-            if not any(address[0] == host for host, _ in self._servers):
-                ip("address", "add", f"{address[0]}/32", "dev", "lo")
+            if address[0] not in self._addresses:
+                ip("address", "add", f"{address[0]}/32", "dev", LINK)
+                self._addresses.add(address[0])
             serve = partial(self._serve, address)
             self._servers[address] = await asyncio.start_server(serve, *address)
         for address in self._servers.keys() - self._backends.keys():
             self._servers.pop(address).close()
-            if not any(address[0] == host for host, _ in self._servers):
-                ip("address", "delete", f"{address[0]}/32", "dev", "lo")
 
     def _of(self, service: Json, port: Json, slices: list[Json]) -> list[Address]:
         metadata = service["metadata"]
