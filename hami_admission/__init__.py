@@ -12,6 +12,7 @@ Read the packages in this order; each opens with what lives there:
 - ``cluster``: what we know now, the one mutable thing
 - ``metrics``: the same as numbers for Prometheus
 - ``simulate``: the same decisions on files
+- ``doctor``: what is wrong with a cluster, from its objects (``examine`` looks at them)
 - ``kube``, ``certificates``, ``control``: the API server, TLS, and the process that serves
 """
 

@@ -12,7 +12,7 @@ from hami_admission.model.pod import EnvVar, from_field
 from hami_admission.vendors import charges, holdings, linked, mig, parse
 from hami_admission.vendors.checks import COMMON, COMMON_OF_ANY
 from hami_admission.vendors.inventory import Inventory, registered
-from hami_admission.vendors.vendor import Keys, Reading, Vendor
+from hami_admission.vendors.vendor import Keys, Reading, Runtime, Vendor
 from hami_admission.wire import keys, registers, reservations, wishes
 from hami_admission.wire.errors import Malformed
 
@@ -29,6 +29,19 @@ if TYPE_CHECKING:
     from hami_admission.wire.nodes import NodeFacts
 
 WORD = "NVIDIA"
+
+RIVALS = ("k8s-device-plugin", "nvidia-device-plugin", "vgpu-device-plugin")
+"""Of NVIDIA itself, its operator, and Volcano."""
+
+RUNTIME = Runtime(
+    handler="nvidia",
+    question=(
+        "grep accept-nvidia-visible-devices-envvar-when-unprivileged"
+        " /etc/nvidia-container-runtime/config.toml; if it is false, or cards are given by CDI"
+        " alone, run the agent with --mode devices"
+    ),
+)
+"""The NVIDIA container toolkit."""
 
 
 def nvidia(options: NvidiaOptions) -> Vendor:
@@ -71,6 +84,9 @@ def nvidia(options: NvidiaOptions) -> Vendor:
         owned=OWNED,
         late=_late,
         runtime_class=options.runtime_class,
+        register=keys.NVIDIA_REGISTER,
+        rivals=RIVALS,
+        runtime=RUNTIME,
     )
 
 

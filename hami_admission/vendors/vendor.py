@@ -111,6 +111,16 @@ class Assigned(msgspec.Struct, frozen=True):
     made: Made = {}
 
 
+class Runtime(msgspec.Struct, frozen=True, kw_only=True):
+    """The runtime that gives containers of this family their cards, by its handler's name.
+
+    ``question`` is what to ask on a node to know whether it goes by the environment.
+    """
+
+    handler: str
+    question: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vendor:
     """One accelerator family: everything that is different about it.
@@ -147,3 +157,6 @@ class Vendor:
     owned: tuple[str, ...] = ()
     late: Callable[[Request, SlotGrants, Made], dict[str, str]] = nothing_late
     runtime_class: str = ""
+    register: str = ""
+    rivals: tuple[str, ...] = ()
+    runtime: Runtime | None = None

@@ -10,7 +10,7 @@ import hami_admission
 
 ROOT = Path(hami_admission.__file__).parent
 FILES = sorted(path for path in ROOT.rglob("*.py") if not path.stem.endswith("_pb2"))
-EDGES = {"agent", "kube", "control", "certificates", "cli.py", "__main__.py"}
+EDGES = {"agent", "kube", "control", "certificates", "cli", "examine.py", "__main__.py"}
 FAMILY = re.compile(r"nvidia|neuron", re.IGNORECASE)
 KNOW_A_FAMILY = {
     "vendors/nvidia.py",
