@@ -170,7 +170,9 @@ class _Control:
         meters.standing(leads, lambda: not self.probes.missing(), lambda: self.tls.ends)
         self.webhook = Webhook(self.cluster, self.charging, clock)
         self.client = client
-        self.server = Server(self._routes(client), meters.request, grace=DRAIN_SECONDS)
+        served = self._routes(client)
+        meters.expect(path for _, path in served)
+        self.server = Server(served, meters.request, grace=DRAIN_SECONDS)
         scrape = Scrape(self.cluster, registry, self._counts)
         self.metrics = Server({("GET", "/metrics"): Route(scrape.metrics)})
 

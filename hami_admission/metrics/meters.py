@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from prometheus_client import Counter, Gauge, Histogram
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from prometheus_client import CollectorRegistry
 
@@ -43,6 +43,11 @@ class Meters:
         if child is None:
             child = self._children[route, status] = self._requests.labels(route, str(status))
         child.observe(seconds)
+
+    def expect(self, routes: Iterable[str]) -> None:
+        """Begin at zero: of a series that begins with its first request, that one is not seen."""
+        for route in routes:
+            self._children[route, 200] = self._requests.labels(route, "200")
 
     def standing(
         self, leads: Callable[[], bool], ready: Callable[[], bool], ends: Callable[[], float]

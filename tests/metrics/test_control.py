@@ -196,6 +196,9 @@ def test_labels_never_carry_what_users_write_without_bound() -> None:
 def test_requests_are_measured_by_route_and_status() -> None:
     registry = CollectorRegistry()
     meters = Meters(registry)
+    meters.expect(["/filter", "/mutate"])
+    mutates = {"route": "/mutate", "status": "200"}
+    assert registry.get_sample_value("hami_admission_request_duration_seconds_count", mutates) == 0
     meters.request("/filter", 200, 0.004)
     meters.request("/filter", 200, 0.2)
     meters.request("/bind", 500, 0.1)
