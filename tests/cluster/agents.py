@@ -105,10 +105,12 @@ class Agent:
         ]
         self.process = node.run("agent", argv)
 
-    def has(self, *uuids: str, sick: Sequence[Json] = (), **fields: Any) -> None:
-        """These cards with these fields, and what is wrong with them."""
+    def has(
+        self, *uuids: str, sick: Sequence[Json] = (), links: Sequence[Json] = (), **fields: Any
+    ) -> None:
+        """These cards with these fields and links, and what is wrong with them."""
         cards = [{"uuid": uuid, **fields} for uuid in uuids]
-        _put(self.script, {"cards": cards, "sick": list(sick)})
+        _put(self.script, {"cards": cards, "links": list(links), "sick": list(sick)})
 
     def set(self, **fields: Any) -> None:
         """What config.json says of the node."""

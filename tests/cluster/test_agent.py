@@ -8,6 +8,7 @@ import re
 import sys
 import time
 from collections import Counter
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,14 +19,20 @@ from tests.cluster import agents
 from tests.cluster.agents import Agent
 from tests.cluster.api import Api, ApiFailure, wait
 from tests.cluster.device_plugin import allocated, offered
+from tests.cluster.images import BUSYBOX
 from tests.cluster.kinds import KINDS
 from tests.cluster.node_rig import NodeRig, node_pod
 from tests.cluster.product import a_quota
 from tests.cluster.test_node_rig import has_capacity, running
 from tests.cluster.test_quota import create, shows
+from tests.cluster.test_serving_charts import asks, containers
+from tests.cluster.test_serving_examples import quota, rendered
+from tests.serving.test_examples import EXPECTED, JOINED, files
+from tests.serving.test_examples import name as name_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
     from tests.cluster.control_plane import ControlPlane
     from tests.cluster.product import Product
@@ -331,6 +338,67 @@ async def told_of(api: Api, namespace: str, name: str, reason: str) -> list[Json
         for each in await api.list(KINDS["Event"].path(namespace))
         if (each["reason"], each["involvedObject"]["name"]) == (reason, name)
     ]
+
+
+@pytest.mark.parametrize("path", files(), ids=name_of)
+async def test_the_values_of_a_serving_chart_run_on_the_cards_that_they_ask_for(
+    agent: Agent, node: NodeRig, api: Api, namespace: str, path: Path
+) -> None:
+    """By busybox; what a server would do with its share, no card is here for."""
+    if name_of(path) in JOINED:
+        agent.process.stop()  # links are looked at every half minute
+        agent.has(*CARDS, links=[{"cards": CARDS[2:4], "nvlinks": 12}])
+        await agent.start(api)
+        await has_capacity(api, node, RESOURCE, 80)
+    await api.apply(quota(path, namespace))
+    await api.apply(*(small(each) for each in rendered(path, namespace)))
+    expected = sorted(card for each in EXPECTED[name_of(path)][1] for card in each)
+    assert sorted(await seen_by_servers(api, node, namespace, expected)) == expected
+
+
+def small(deployment: Json) -> Json:
+    """With busybox in all containers, which say what they see."""
+    pod = deployment["spec"]["template"]["spec"]
+    pod["terminationGracePeriodSeconds"] = 0
+    for container in (*pod.get("initContainers", ()), *pod["containers"]):
+        script = f"{SHOWN}; {'sleep 600' if container in pod['containers'] else 'true'}"
+        container |= {"image": BUSYBOX, "command": ["sh", "-c", script], "args": []}
+        for half in container.get("resources", {}).values():
+            half |= {"cpu": "10m", "memory": "8Mi"}
+    return deployment
+
+
+async def seen_by_servers(
+    api: Api, node: NodeRig, namespace: str, expected: list[tuple[int, int]]
+) -> list[tuple[int, int]]:
+    """MiB and cores of each card, as the containers of the namespace have printed them."""
+
+    async def all_run() -> list[Json]:
+        pods = [each for each in await api.list(KINDS["Pod"].path(namespace)) if asks(each)]
+        cards = [card for pod in pods if bound_to(pod) for slot in annotated(pod) for card in slot]
+        done = all(each["status"]["phase"] == "Running" for each in pods)
+        return pods if done and len(cards) == len(expected) else []
+
+    found = []
+    for pod in await wait(all_run, f"pods with {len(expected)} cards run", 30):
+        for slot, container in zip(annotated(pod), containers(pod), strict=True):
+            if slot:
+                variables = await wait(partial(says_what_it_sees, node, pod, container), "printed")
+                assert variables["NVIDIA_VISIBLE_DEVICES"].split(",") == slot
+                cores = int(variables["CUDA_DEVICE_SM_LIMIT"])
+                sizes = [variables[f"CUDA_DEVICE_MEMORY_LIMIT_{n}"] for n in range(len(slot))]
+                found += [(int(size.removesuffix("m")), cores) for size in sizes]
+    return found
+
+
+def bound_to(pod: Json) -> str:
+    """The node of a pod, or nothing."""
+    return str(pod["spec"].get("nodeName", ""))
+
+
+async def says_what_it_sees(node: NodeRig, pod: Json, container: Json) -> dict[str, str]:
+    """What a container has printed, once it has."""
+    return told(node, pod, container["name"])
 
 
 @pytest.mark.timeout(180)
