@@ -56,6 +56,15 @@ def test_help(arguments: tuple[str, ...]) -> None:
     assert "Usage:" in found.stdout
 
 
+def test_the_readme_shows_what_demo_prints(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "110")
+    printed = [line.rstrip() for line in _run("demo").output.splitlines()]
+    text = (Path(__file__).parents[1] / "README.md").read_text()
+    shown = text.partition("```text\n")[2].partition("\n```")[0].splitlines()
+    assert len(shown) > 20
+    assert [line for line in shown if line not in printed] == []
+
+
 def test_demo_shows_one_of_each_kind_and_is_fine_with_it() -> None:
     found = _run("demo")
     assert (found.exit_code, found.stderr) == (0, "")
