@@ -1,6 +1,6 @@
-"""What is applied without Helm: parts of ``webhooks/`` are written from the chart.
+"""What is applied without Helm: ``certs/`` and parts of ``webhooks/`` are written from the chart.
 
-``python -m tests.packaging.plain`` writes them; a test compares all of the folder with the chart.
+``python -m tests.packaging.plain`` writes them; a test compares all ``webhooks/`` with the chart.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ Json = dict[str, Any]
 
 FOLDER = chart.ROOT / "webhooks"
 
-WRITTEN = {
-    "control.yaml": (
+WRITTEN: dict[str, tuple[str, Json, tuple[tuple[str, str], ...]]] = {
+    "webhooks/control.yaml": (
         "The process, its kube-scheduler, and the Service that the webhooks name.",
+        {},
         (
             ("ServiceAccount", "hami-admission"),
             ("ClusterRoleBinding", "hami-admission-kube-scheduler"),
@@ -29,16 +30,27 @@ WRITTEN = {
             ("PodDisruptionBudget", "hami-admission"),
         ),
     ),
-    "nodes.yaml": (
+    "webhooks/nodes.yaml": (
         "The agent of the nodes; its rights are in agent.yaml.",
+        {},
         (
             ("ConfigMap", "hami-node-agent"),
             ("Service", "hami-node-agent"),
             ("DaemonSet", "hami-node-agent"),
         ),
     ),
+    "certs/cert-manager.yaml": (
+        "For cert-manager: an authority, and the certificate that it signs.",
+        {"certificates": {"mode": "certManager"}},
+        (
+            ("Issuer", "hami-admission-root"),
+            ("Certificate", "hami-admission-root"),
+            ("Issuer", "hami-admission"),
+            ("Certificate", "hami-admission"),
+        ),
+    ),
 }
-"""By file: what it is about, and what is in it by kind and name."""
+"""By file: what it is about, the chart's values, and what is in it by kind and name."""
 
 _OF_HELM = {"helm.sh/chart"} | {
     f"app.kubernetes.io/{each}" for each in ("instance", "managed-by", "version")
@@ -63,9 +75,9 @@ def stripped(each: Json) -> Json:
     return {**found, "spec": {**each["spec"], "template": {**template, "metadata": about}}}
 
 
-def of_chart() -> list[Json]:
-    """The chart's objects with default values, but for those of ``helm test``."""
-    objects = (stripped(each) for each in chart.render())
+def of_chart(values: Json | None = None) -> list[Json]:
+    """The chart's objects but for those of ``helm test``; with default values, if none are given."""
+    objects = (stripped(each) for each in chart.render(values))
     return [each for each in objects if "helm.sh/hook" not in _notes(each)]
 
 
@@ -98,8 +110,8 @@ _Dumper.add_representer(str, _text)
 
 def text(file: str) -> str:
     """A file as it should be."""
-    about, wanted = WRITTEN[file]
-    found = {(each["kind"], each["metadata"]["name"]): each for each in of_chart()}
+    about, values, wanted = WRITTEN[file]
+    found = {(each["kind"], each["metadata"]["name"]): each for each in of_chart(values)}
     made = "Made from helm/hami-admission by tests/packaging/plain.py: change it there."
     head = f"# {about}\n# {made}\n"
     objects = [found[each] for each in wanted]
@@ -109,4 +121,4 @@ def text(file: str) -> str:
 
 if __name__ == "__main__":
     for each in WRITTEN:
-        (FOLDER / each).write_text(text(each))
+        (chart.ROOT / each).write_text(text(each))

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.packaging import plain
+from tests.packaging import chart, plain
 
 Json = dict[str, Any]
 Identity = tuple[str, str, str]
@@ -48,4 +48,4 @@ def test_the_images_can_be_set_in_one_place() -> None:
 @pytest.mark.parametrize("file", plain.WRITTEN)
 def test_the_files_that_are_made_are_fresh(file: str) -> None:
     """If not: ``python -m tests.packaging.plain``."""
-    assert (plain.FOLDER / file).read_text() == plain.text(file)
+    assert (chart.ROOT / file).read_text() == plain.text(file)
