@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 BUILDER = ("python3", "python3-venv", "dash", "coreutils", "sed")
+# Extensions in C++, such as grpcio, link with the second; distroless has it as well.
 RUNTIME = ("python3", "libstdc++6")
 ONLY_FOR_SCRIPTS = frozenset((
     *("dpkg", "tar", "debconf", "openssl", "ca-certificates", "media-types", "readline-common"),
@@ -23,7 +24,13 @@ ONLY_FOR_SCRIPTS = frozenset((
 ))
 """What Python depends on for the scripts of packages; its libraries are not linked with them."""
 
-DOCUMENTS = ("usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/lintian")
+DOCUMENTS = (
+    "usr/share/doc",
+    "usr/share/man",
+    "usr/share/locale",
+    "usr/share/lintian",
+    "usr/share/gcc",
+)
 
 PASSWD = "root:x:0:0:root:/root:/sbin/nologin\nnonroot:x:65532:65532:nonroot:/:/sbin/nologin\n"
 GROUP = "root:x:0:\nnonroot:x:65532:\n"

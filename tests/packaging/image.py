@@ -80,9 +80,9 @@ def cache_root() -> Path:
 
 
 def digest() -> str:
-    """Of all that an image is made of; of the files of Debian, which packages they are of."""
-    bases = Path(debian.__file__)
-    return _digest(bases, *(path for part in sources() for path in _files(ROOT / part)))
+    """Of all that an image is made of; of Debian's packages, how they are chosen."""
+    recipe = [Path(__file__), Path(debian.__file__), Path(images.__file__)]
+    return _digest(*recipe, *(path for part in sources() for path in _files(ROOT / part)))
 
 
 def sources() -> list[str]:

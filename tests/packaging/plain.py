@@ -76,7 +76,7 @@ def stripped(each: Json) -> Json:
 
 
 def of_chart(values: Json | None = None) -> list[Json]:
-    """The chart's objects but for those of ``helm test``; with default values, if none are given."""
+    """The chart's objects but for ``helm test``, with default values if none are given."""
     objects = (stripped(each) for each in chart.render(values))
     return [each for each in objects if "helm.sh/hook" not in _notes(each)]
 
