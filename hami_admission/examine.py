@@ -13,6 +13,7 @@ import msgspec
 import yaml
 
 from hami_admission.certificates import reading
+from hami_admission.control import trials
 from hami_admission.doctor import objects
 from hami_admission.doctor.reach import SECRET
 from hami_admission.doctor.replicas import LEASES, fresh
@@ -20,7 +21,6 @@ from hami_admission.doctor.seen import Certificate, Observed, Seen, Trial
 from hami_admission.doctor.webhooks import ours
 from hami_admission.kube import client as clients
 from hami_admission.kube import errors, paths
-from hami_admission.vendors import table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -178,7 +178,7 @@ class _Eyes:
         path = f"/api/v1/namespaces/{namespace}/pods"
         try:
             answer = await self._client.request(
-                "POST", path, msgspec.json.encode(_pod(settings)), query={"dryRun": "All"}
+                "POST", path, msgspec.json.encode(trials.pod(settings)), query={"dryRun": "All"}
             )
             return Seen(
                 Trial(namespace=namespace, pod=msgspec.json.decode(answer, type=objects.Pod))
@@ -202,32 +202,6 @@ def _scheduler(place: str, text: str) -> objects.Scheduler | None:
     except (yaml.YAMLError, msgspec.ValidationError, RecursionError):
         return None
     return msgspec.structs.replace(found, place=place)
-
-
-def _pod(settings: Settings) -> dict[str, object]:
-    """One card, under the strictest Pod Security level."""
-    resource = table.build(settings)[0].names.count
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"generateName": "hami-admission-doctor-"},
-        "spec": {
-            "automountServiceAccountToken": False,
-            "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
-            "containers": [
-                {
-                    "name": "trial",
-                    "image": "trial",
-                    "resources": {"limits": {resource: "1"}},
-                    "securityContext": {
-                        "allowPrivilegeEscalation": False,
-                        "capabilities": {"drop": ["ALL"]},
-                        "runAsUser": 65532,
-                    },
-                }
-            ],
-        },
-    }
 
 
 def _certificate(

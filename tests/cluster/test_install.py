@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import threading
 import time
@@ -171,6 +172,14 @@ def test_a_second_one_is_refused_by_the_name_of_what_is_there(installed: Cluster
     assert RELEASE in done.stderr
     assert "exists and cannot be imported" in done.stderr
     assert installed.run(f"helm test {RELEASE} -n {NAMESPACE}")
+
+
+def test_doctor_finds_nothing_wrong_with_it(installed: Cluster) -> None:
+    done = installed.try_(f"{sys.executable} -m hami_admission doctor -o json")
+    found = json.loads(done.stdout)["findings"]
+    assert [each for each in found if each["level"] in {"warning", "problem"}] == []
+    assert done.returncode == 0
+    assert "node agents" in str(found) or len(found) > 10
 
 
 def test_pods_that_wait_are_not_stuck_when_it_goes(installed: Cluster) -> None:
