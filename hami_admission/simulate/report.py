@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
+from hami_admission.simulate.cell import Cell
 from hami_admission.wire import keys
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def check_tables(outcomes: Sequence[Outcome]) -> list[RenderableType]:
     """Verdicts, and for each rewritten pod what changes."""
     verdicts = _table("Admission", "Pod", "Verdict", "Why")
     for each in outcomes:
-        verdicts.add_row(_name(each), _verdict(each), Text(each.message))
+        verdicts.add_row(_name(each), _verdict(each), Cell(each.message))
     return [verdicts, *_patches(outcomes), *_warnings(outcomes)]
 
 
@@ -58,7 +59,7 @@ def tables(result: Result) -> list[RenderableType]:
     """What was rewritten, charged, placed, and why not."""
     pods = _table("Pods", "Pod", "Verdict", "What became of it")
     for each in result.outcomes:
-        pods.add_row(_name(each), _verdict(each), Text(each.message or each.summary))
+        pods.add_row(_name(each), _verdict(each), Cell(each.message or each.summary))
     shown: list[RenderableType] = [*_patches(result.outcomes), pods]
     shown += _environments(result.outcomes)
     shown += _quota_table(result.quotas)
@@ -75,7 +76,7 @@ def explained(found: Explanation) -> list[RenderableType]:
     )
     for each in found.holds or found.asks:
         cards = each.uuid or str(each.count)
-        shares.add_row(str(each.slot), each.vendor, Text(cards), each.memory, str(each.cores))
+        shares.add_row(str(each.slot), each.vendor, Cell(cards), each.memory, str(each.cores))
     shown.append(shares)
     shown += [Text(each, style="bold red") for each in found.warnings]
     if found.quotas:
@@ -85,7 +86,7 @@ def explained(found: Explanation) -> list[RenderableType]:
     if found.changes:
         changes = _table("Would fit with one of", "Change", "Now", "To", "Node")
         for change in found.changes:
-            changes.add_row(*map(Text, (change.what, change.asked, change.enough, change.node)))
+            changes.add_row(*map(Cell, (change.what, change.asked, change.enough, change.node)))
         shown.append(changes)
     return shown
 
@@ -94,7 +95,7 @@ def _quota_views(quotas: Sequence[QuotaView]) -> Table:
     table = _table("Quotas", "Quota", "Resource", "Used", "Hard", "Of that the pod", "May have")
     for each in quotas:
         numbers = (each.used, each.hard, each.own, each.left)
-        table.add_row(Text(each.quota), Text(keys.QUOTA_PREFIX + each.resource), *map(str, numbers))
+        table.add_row(Cell(each.quota), Cell(keys.QUOTA_PREFIX + each.resource), *map(str, numbers))
     return table
 
 
@@ -105,7 +106,7 @@ def _by_reason(nodes: Sequence[NodeView]) -> Table:
     table = _table("Nodes", "Count", "Why", "Such as")
     for reason, names in sorted(named.items(), key=lambda each: (-len(each[1]), each[0])):
         some = ", ".join(names[:_SOME]) + ", …" * (len(names) > _SOME)
-        table.add_row(str(len(names)), Text(reason), Text(some))
+        table.add_row(str(len(names)), Cell(reason), Cell(some))
     return table
 
 
@@ -117,7 +118,7 @@ def _card_views(nodes: Sequence[NodeView]) -> Table:
     for node in nodes[:_MOST]:
         for card in node.cards:
             free = (card.slot, card.free_slots, card.free_memory_mib, card.free_cores)
-            table.add_row(Text(node.name), Text(card.uuid), *map(str, free), Text(card.reason))
+            table.add_row(Cell(node.name), Cell(card.uuid), *map(str, free), Cell(card.reason))
     return table
 
 
@@ -198,17 +199,17 @@ def _table(title: str, *columns: str) -> Table:
     return table
 
 
-def _name(each: Outcome) -> Text:
-    return Text(f"{each.namespace}/{each.name}")
+def _name(each: Outcome) -> Cell:
+    return Cell(f"{each.namespace}/{each.name}")
 
 
-def _verdict(each: Outcome) -> Text:
+def _verdict(each: Outcome) -> Cell:
     waiting = (
         each.verdict == "admitted" and each.placed is None and bool(each.summary != "admitted")
     )
     if waiting:
-        return Text("waiting", style="yellow")
-    return Text(each.verdict, style=_COLOURS[each.verdict])
+        return Cell("waiting", style="yellow")
+    return Cell(each.verdict, style=_COLOURS[each.verdict])
 
 
 def _patches(outcomes: Sequence[Outcome]) -> list[RenderableType]:
@@ -221,7 +222,7 @@ def _patches(outcomes: Sequence[Outcome]) -> list[RenderableType]:
             seen.add(title)
             table = _table(f"Rewritten: {each.namespace} {title}", "Field", "Becomes")
             for operation in each.patch:
-                table.add_row(Text(str(operation["path"])), Text(_value(operation)))
+                table.add_row(Cell(str(operation["path"])), Cell(_value(operation)))
             shown.append(table)
     return shown
 
@@ -243,7 +244,7 @@ def _environments(outcomes: Sequence[Outcome]) -> list[RenderableType]:
     table = _table("What containers will see", "Pod", "Container", "Variable", "Value")
     for each in outcomes:
         for container, variable, value in _seen(each):
-            table.add_row(_name(each), Text(container), Text(variable), Text(value))
+            table.add_row(_name(each), Cell(container), Cell(variable), Cell(value))
     return [table] if table.row_count else []
 
 
@@ -261,7 +262,7 @@ def _quota_table(quotas: Sequence[Quota]) -> list[RenderableType]:
     for quota in quotas:
         for name, hard in quota.hard.items():
             row = (f"{quota.namespace}/{quota.name}", keys.QUOTA_PREFIX + name)
-            table.add_row(*map(Text, row), str(quota.used.get(name, 0)), str(hard))
+            table.add_row(*map(Cell, row), str(quota.used.get(name, 0)), str(hard))
     return [table] if table.row_count else []
 
 
@@ -277,10 +278,10 @@ def _card_table(result: Result) -> Table:
                     (card.cores, card.device.cores),
                 )
                 texts = [f"{used}/{whole}" for used, whole in pairs]
-                table.add_row(Text(name), Text(card.device.uuid), *texts)
+                table.add_row(Cell(name), Cell(card.device.uuid), *texts)
         idle = sum(not card.slots for card in cards)
         if idle:
-            table.add_row(Text(name), Text(f"{idle} idle", style="dim"))
+            table.add_row(Cell(name), Cell(f"{idle} idle", style="dim"))
     return table
 
 
