@@ -33,11 +33,14 @@ class NotMade(Exception):
 async def made(api: Api, node: str, uid: str, places: tuple[Place, ...]) -> Made:
     """Ask the node's agent for instances at these places, and wait until they are there.
 
-    Raises NotMade. What was asked for and not used the agent forgets by itself.
+    Raises NotMade. What was asked for and not used the agent forgets by itself. Where no agent of
+    ours has ever answered there is HAMi's plugin, which makes them when the pod starts.
     """
     wanted = Wanted(time.time_ns(), places)
     try:
         async with asyncio.timeout(WAIT_SECONDS):
+            if keys.MIG_INSTANCES not in await _annotations(api, node):
+                return {}
             await _ask(api, node, uid, wanted)
             return await _answered(api, node, uid, wanted)
     except TimeoutError as error:
@@ -64,10 +67,14 @@ async def _answered(api: Api, node: str, uid: str, wanted: Wanted) -> Made:
         await asyncio.sleep(LOOK_SECONDS)
 
 
+async def _annotations(api: Api, node: str) -> dict[str, str]:
+    return nodes.decode(await api.request("GET", paths.node(node))).annotations
+
+
 async def _answer(api: Api, node: str, uid: str, wanted: Wanted) -> Made | None:
     """None: not yet. Raises NotMade where this attempt failed."""
-    facts = nodes.decode(await api.request("GET", paths.node(node)))
-    answer = wire.decode_answer(facts.annotations.get(keys.MIG_INSTANCES, ""))
+    annotations = await _annotations(api, node)
+    answer = wire.decode_answer(annotations.get(keys.MIG_INSTANCES, ""))
     failure = answer.failed.get(uid)
     if failure is not None and failure.at == wanted.at:
         raise NotMade(f"node {node} did not make the MIG instance: {failure.reason}")

@@ -37,11 +37,11 @@ class Node:
         if method == "PATCH":
             self.notes |= msgspec.json.decode(body or b"")["metadata"]["annotations"]
             return b"{}"
-        self.looks += 1
-        (wanted,) = wire.all_wanted(self.notes).values()
-        assert wanted is not None
-        assert wanted.places == (PLACE,)
-        if self.looks > 1:
+        for wanted in wire.all_wanted(self.notes).values():
+            self.looks += 1
+            assert wanted is not None
+            assert wanted.places == (PLACE,)
+        if self.looks > 1 and wanted is not None:
             self.notes[keys.MIG_INSTANCES] = wire.encode_answer(self._answer(wanted.at))
         return msgspec.json.encode({"metadata": {"name": "n", "annotations": self.notes}})
 
@@ -50,6 +50,13 @@ async def test_an_answer_counts_for_the_attempt_that_it_names() -> None:
     node = Node(lambda at: Answer((MADE,), {"u": at}))
     assert await instances.made(node, "n", "u", (PLACE,)) == {PLACE: MADE}
     assert node.looks == 2
+
+
+async def test_on_a_node_of_hamis_plugin_nobody_is_asked() -> None:
+    node = Node(lambda at: Answer((MADE,), {"u": at}))
+    node.notes = {}
+    assert await instances.made(node, "n", "u", (PLACE,)) == {}
+    assert node.notes == {}
 
 
 async def test_what_failed_says_why() -> None:
