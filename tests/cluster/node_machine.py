@@ -28,10 +28,10 @@ SOCKET = FOLDER / "containerd.sock"
 CGROUP = "hami-node-rig"
 
 LINK = "hami-rig"
-ADDRESS = "192.0.2.1"
+ADDRESS = "203.0.113.1"
 """Of the range for documentation: nobody's. A kubelet takes no loopback address."""
 
-SUBNET = "192.0.2.0/24"
+SUBNET = "203.0.113.0/24"
 
 LOCK_SECONDS = 90.0
 SHIM = "containerd-shim-runc-v2"

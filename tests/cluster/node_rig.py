@@ -99,7 +99,7 @@ NETWORK = {
             "ipam": {
                 "type": "host-local",
                 "dataDir": str(FOLDER / "addresses"),
-                "ranges": [[{"subnet": SUBNET, "rangeStart": "192.0.2.10"}]],
+                "ranges": [[{"subnet": SUBNET, "rangeStart": "203.0.113.10"}]],
                 "routes": [{"dst": SERVICES, "gw": ADDRESS}],
             },
         }
