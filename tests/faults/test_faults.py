@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tests.cluster.product import Product
 
 SEEDS = [int(each) for each in os.environ.get("FAULT_SEEDS", "1 2 3").split()]
-SECONDS = float(os.environ.get("FAULT_SECONDS", "150"))
+SECONDS = float(os.environ.get("FAULT_SECONDS", "120"))
 SETTLED_SECONDS = 90.0
 """For everything to be as it must be: leases, two looks for holds, back-offs."""
 
