@@ -217,6 +217,7 @@ def test_monitors_come_only_where_their_api_is() -> None:
     services = {each["metadata"]["name"]: each for each in found if each["kind"] == "Service"}
     for name in ("hami-admission", "hami-node-agent"):
         monitor = named(found, "ServiceMonitor", name)
+        assert all(each["honorLabels"] for each in monitor["spec"]["endpoints"])
         wanted = monitor["spec"]["selector"]["matchLabels"].items()
         chosen = [
             each
@@ -312,3 +313,13 @@ def test_other_names_leave_none_of_the_usual() -> None:
     assert "aws.amazon.com/neuron" not in text
     policies = str([each for each in found if each["kind"] == "ValidatingAdmissionPolicy"])
     assert "hami-scheduler" not in policies
+
+
+def test_alerts_lead_to_where_the_runbook_is_kept() -> None:
+    base = "https://wiki.example/hami/"
+    values = {"prometheus": {"rules": {"enabled": True, "runbookBaseUrl": base}}}
+    found = render(values, apis=("monitoring.coreos.com/v1/PrometheusRule",))
+    groups = named(found, "PrometheusRule", "hami-admission")["spec"]["groups"]
+    links = [rule["annotations"]["runbook_url"] for group in groups for rule in group["rules"]]
+    assert len(links) > 20
+    assert all(link.startswith(f"{base}docs/runbook.md#") for link in links)
