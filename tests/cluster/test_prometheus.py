@@ -48,6 +48,7 @@ WITHOUT_DATA = {
     "Cards given out beyond what there is",
     "MIG instances",
     "Answers that are errors",
+    "Requests that the API server did not grant",
 }
 """What a cluster in which nothing is wrong has nothing to show of."""
 
