@@ -10,16 +10,13 @@ import subprocess
 import sys
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import hami_admission
 from tests.cluster import images, node_rig
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.node_rig import NodeRig
 from tests.packaging import image, tools
-
-if TYPE_CHECKING:
-    from tests.cluster.processes import Process
 
 Json = dict[str, Any]
 
@@ -53,7 +50,6 @@ class Cluster:
     def __init__(self) -> None:
         self.plane = ControlPlane(services=node_rig.SERVICES)
         self.node = NodeRig(self.plane)
-        self.proxy: Process
         self._undo = ExitStack()
 
     def __enter__(self) -> Self:
@@ -64,7 +60,7 @@ class Cluster:
             plane = self.plane
             argv = [sys.executable, "-m", "tests.cluster.service_proxy"]
             argv += [plane.url, str(plane.ca_file), plane.token("admin")]
-            self.proxy = plane.run_process("service-proxy", argv)
+            plane.run_process("service-proxy", argv)
             plane.start_scheduler({})
             for target, path in archives.items():
                 self.node.load(path.read_bytes())

@@ -200,7 +200,6 @@ def test_pods_that_wait_are_not_stuck_when_it_goes(installed: Cluster) -> None:
 
 
 def test_control_runs_where_the_restricted_level_is_enforced(cluster: Cluster) -> None:
-    cluster.run(f"kubectl create namespace {NAMESPACE} --dry-run=client -o name")
     cluster.try_(f"kubectl create namespace {NAMESPACE}")
     label = "pod-security.kubernetes.io/enforce"
     cluster.run(f"kubectl label namespace {NAMESPACE} --overwrite {label}=restricted")
