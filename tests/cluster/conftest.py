@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import pytest_asyncio
@@ -87,8 +87,18 @@ async def replicas(product: Product, api: Api) -> AsyncIterator[Replicas]:
 
 async def not_rewritten(api: Api, namespace: str) -> bool:
     """May a pod as HAMi makes it be created?"""
+    return await may_create(api, namespace, build.container(limits=build.gpu(1)))
+
+
+async def forged(api: Api, namespace: str) -> bool:
+    """May a pod without cards say where it got some? That is for another policy to say."""
+    return await may_create(api, namespace, build.container())
+
+
+async def may_create(api: Api, namespace: str, container: dict[str, Any]) -> bool:
+    """A pod of that container with an annotation of the decision."""
     pod = build.pod_json(
-        build.container(limits=build.gpu(1)),
+        container,
         name="try",
         namespace=namespace,
         annotations={"hami.io/vgpu-node": "n"},
@@ -116,7 +126,7 @@ async def switch(installed: Product, api: Api, namespace: str) -> AsyncIterator[
         await installed.ensure(api)
 
         async def guarded() -> bool:
-            return not await not_rewritten(api, namespace)
+            return not (await not_rewritten(api, namespace) or await forged(api, namespace))
 
         await wait(guarded, "the policies hold")
         return installed

@@ -14,6 +14,7 @@ import pytest
 from tests.cluster.install import CHART, NAMESPACE, RELEASE, TRIAL, Cluster, commands
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Callable, Iterator
 
 INSTALL = (
@@ -175,10 +176,13 @@ def test_a_second_one_is_refused_by_the_name_of_what_is_there(installed: Cluster
 
 
 def test_doctor_finds_nothing_wrong_with_it(installed: Cluster) -> None:
-    done = installed.try_(f"{sys.executable} -m hami_admission doctor -o json")
-    found = json.loads(done.stdout)["findings"]
+    def examined() -> subprocess.CompletedProcess[str]:
+        return installed.try_(f"{sys.executable} -m hami_admission doctor -o json")
+
+    # After a rollout it takes the replicas a while to find out who leads.
+    eventually(lambda: examined().returncode == 0, "no problem is left")
+    found = json.loads(examined().stdout)["findings"]
     assert [each for each in found if each["level"] == "problem"] == []
-    assert done.returncode == 0
     checked = {each["check"] for each in found if each["level"] == "ok"}
     assert {"webhooks", "certificate", "trial", "replicas", "leases", "nodes"} <= checked
 
