@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 BIN := $(VENV)/bin
 # The oldest that writes what the protobuf of the extra "agent" reads; newer ones read it too.
 PROTOC := grpcio-tools==1.66.2
-PURE := hami_admission/settings.py,*/model/*,*/wire/*,*/vendors/*,*/quota/*,*/admission/*,*/topology/*,*/placement/*,*/node/*,*/cluster/*,*/metrics/*,*/simulate/*,*/doctor/*
+PURE := hami_admission/settings.py,hami_admission/options.py,*/model/*,*/wire/*,*/vendors/*,*/quota/*,*/admission/*,*/topology/*,*/placement/*,*/node/*,*/cluster/*,*/metrics/*,*/simulate/*,*/doctor/*
 
 .PHONY: demo test test-cluster test-gpu test-faults soak bench bench-cluster protocol clean
 

@@ -1,11 +1,12 @@
 """Milliseconds of /filter, from the body that kube-scheduler sends to the one it gets.
 
-    python -m benchmarks.bench_plan [--rounds N]
+    python -m benchmarks.bench_plan [--rounds N] [--mixed]
 
 One process, no sockets: decode, plan over all nodes, book, encode. Every node has 8 cards and ten
 pods on them. *First* is the first question of a shape; *warm* the same question again, as for the
 next pod of a Deployment, with the booking of the one before in between; *after 50 changes* with 25
-pods gone and 25 come on other nodes meanwhile; *full scan* what it takes when no node fits.
+pods gone and 25 come on other nodes meanwhile; *full scan* what it takes when no node fits. With
+``--mixed`` half of the nodes have cards of the other families, in turn.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from benchmarks import clusters
 from hami_admission.cluster import events
 from hami_admission.wire import extender
 from tests import build
+from tests.vendors import samples
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,6 +32,15 @@ if TYPE_CHECKING:
 
 SIZES = (100, 1_000, 5_000)
 CHANGES = 25
+MIXED: dict[str, tuple[build.Json, dict[str, str]]] = {
+    "NVIDIA: 1 card, 8000 MiB, 30 cores": (build.gpu(1, memory=8000, cores=30), {}),
+    **{
+        f"{word}: a part of a card": (samples.SAMPLES[word].limits[0], {})
+        for word in ("Ascend910B3", "MLU", "DCU", "XPU", "Enflame", "Metax-SGPU")
+    },
+    "Ascend910C: 2 whole dies": (samples.SAMPLES["Ascend910C"].limits[0], {}),
+    "kunlun: 4 whole cards": ({"kunlunxin.com/xpu": 4}, {}),
+}
 WISHES: dict[str, tuple[build.Json, dict[str, str]]] = {
     "1 card, 8000 MiB, 30 cores": (build.gpu(1, memory=8000, cores=30), {}),
     "1 card, 50 %": (build.gpu(1, percent=50, cores=10), {}),
@@ -71,13 +82,15 @@ def main() -> None:
     """Run every size and shape, print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=50)
-    rounds = parser.parse_args().rounds
+    parser.add_argument("--mixed", action="store_true")
+    options = parser.parse_args()
+    rounds = options.rounds
     columns = ("first", "warm p50", "warm p99", f"after {2 * CHANGES} changes p50")
     table = Table("nodes × 8", "pods", "request", *(f"{each}, ms" for each in columns))
     for nodes in SIZES:
-        made = clusters.full(nodes)
-        number = itertools.count()
-        for name, (limits, wished) in WISHES.items():
+        made = clusters.mixed(nodes) if options.mixed else clusters.full(nodes)
+        pods, number = f"{len(made.records()):,}", itertools.count()
+        for name, (limits, wished) in (MIXED if options.mixed else WISHES).items():
             bodies = [clusters.question(f"{n}", limits, nodes, wished) for n in range(rounds)]
             first = timed(made, bodies[0])
             warm = sorted(timed(made, body) for body in bodies)
@@ -93,8 +106,7 @@ def main() -> None:
                 warm[-1 - rounds // 100],
                 sorted(changed)[rounds // 2],
             )
-            size = (f"{nodes:,}", f"{nodes * clusters.PODS_PER_NODE:,}")
-            table.add_row(*size, name, *(f"{each:.2f}" for each in times))
+            table.add_row(f"{nodes:,}", pods, name, *(f"{each:.2f}" for each in times))
     Console(width=140).print(table)
 
 

@@ -13,6 +13,7 @@ from hami_admission.model.grant import Grant
 from hami_admission.settings import Settings
 from hami_admission.wire import grants, keys, nodes, registers
 from tests import build
+from tests.vendors import family, samples
 
 if TYPE_CHECKING:
     from hami_admission.model.pod import Pod
@@ -96,6 +97,36 @@ def full(count: int) -> Cluster:
             events.Kind.NODES: frozenset(f"node-{number}" for number in range(count)),
         }
         made.apply(events.Listed(kind, keys_of.get(kind, frozenset())), 0)
+    return made
+
+
+def mixed(count: int) -> Cluster:
+    """Every other node has NVIDIA cards and ten pods, the others those of all families in turn.
+
+    On those is one pod each, with the first limits of the family's sample.
+    """
+    made = Cluster(Settings())
+    vendors = [vendor for vendor in made.vendors if vendor.word != "NVIDIA"]
+    names = [f"node-{number}" for number in range(count)]
+    pods = []
+    for number, name in enumerate(names):
+        if number % 2 == 0:
+            made.apply(events.NodeSeen(node(name)), 0)
+            pods += [bound(name, place) for place in range(PODS_PER_NODE)]
+            continue
+        vendor = vendors[number // 2 % len(vendors)]
+        sample = samples.SAMPLES[vendor.word]
+        facts = sample.facts(name, CARDS)
+        made.apply(events.NodeSeen(facts), 0)
+        found = family.place(vendor, family.cards(vendor, facts), sample.limits[0])
+        assert not isinstance(found, str), found
+        container = build.container(limits=sample.limits[0])
+        pods.append(build.pod(container, name=name, uid=name, nodeName=name, annotations=found[1]))
+    for pod in pods:
+        made.apply(events.PodSeen(pod), 0)
+    seen = {events.Kind.PODS: [pod.uid for pod in pods], events.Kind.NODES: names}
+    for kind in events.Kind:
+        made.apply(events.Listed(kind, frozenset(seen.get(kind, ()))), 0)
     return made
 
 

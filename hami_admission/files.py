@@ -15,6 +15,7 @@ import yaml
 from hami_admission import settings as settings_of
 from hami_admission.cluster import snapshot as snapshots
 from hami_admission.simulate.errors import BadInput
+from hami_admission.vendors import table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -101,7 +102,7 @@ def text(name: str) -> str:
 
 
 def settings(config: str | None) -> settings_of.Settings:
-    """The settings of a file, or the defaults."""
+    """The settings of a file, or the defaults; with families that get along with one another."""
     if config is None:
         return settings_of.Settings()
     documents = parsed(config, text(config))
@@ -109,6 +110,8 @@ def settings(config: str | None) -> settings_of.Settings:
     if not isinstance(values, dict) or len(documents) > 1:
         raise BadInput(f"{config}: one mapping of settings is wanted")
     try:
-        return settings_of.from_mapping(values)
+        found = settings_of.from_mapping(values)
+        table.build(found)
+        return found
     except settings_of.Mistakes as error:
         raise BadInput("\n".join(f"{config}: {line}" for line in error.lines)) from error

@@ -6,9 +6,26 @@ The names in files are upstream's where they mean the same (``forceOverwriteDefa
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, get_args, get_origin
 
 import msgspec
+
+from hami_admission.options import (
+    ILUVATAR_CHIPS,
+    AmdOptions,
+    AscendOptions,
+    BirenOptions,
+    CambriconOptions,
+    EnflameOptions,
+    Family,
+    HygonOptions,
+    IluvatarChip,
+    KunlunOptions,
+    MetaxOptions,
+    MthreadsOptions,
+    VastaiOptions,
+    VolcanoOptions,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,6 +66,8 @@ class NvidiaOptions(
         default="nvidia.com/priority", name="resourcePriorityName"
     )
     """0 (high) or 1 (low): who goes first on a shared card."""
+    memory_factor: int = msgspec.field(default=1, name="memoryFactor")
+    """MiB that 1 of the memory's resource means."""
     default_memory: int = msgspec.field(default=0, name="defaultMemory")
     """MiB per card of a container that names no memory; 0 means the whole card."""
     default_cores: int = msgspec.field(default=0, name="defaultCores")
@@ -101,10 +120,26 @@ class Settings(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     creation that failed after admission keeps its quota."""
     booking_seconds: int = 60
     """How long cards wait for the bind; kube-scheduler asks again when it took longer."""
+    node_lock_seconds: int = 300
+    """How long a node may be locked for a device plugin of others before it is taken for dead."""
     review_seconds: float = 2.5
     """Within which a review is answered; the webhooks' timeout of 3 s less the way there."""
     nvidia: NvidiaOptions = NvidiaOptions()
     awsneuron: NeuronOptions = NeuronOptions()
+    kunlun: KunlunOptions = KunlunOptions()
+    enflame: EnflameOptions = EnflameOptions()
+    metax: MetaxOptions = MetaxOptions()
+    vnpus: AscendOptions = AscendOptions()
+    hygon: HygonOptions = HygonOptions()
+    cambricon: CambriconOptions = CambriconOptions()
+    iluvatars: tuple[IluvatarChip, ...] = ILUVATAR_CHIPS
+    mthreads: MthreadsOptions = MthreadsOptions()
+    amd: AmdOptions = AmdOptions()
+    vastai: VastaiOptions = VastaiOptions()
+    biren: BirenOptions = BirenOptions()
+    volcano: VolcanoOptions = VolcanoOptions()
+    families: tuple[Family, ...] = ()
+    """Families of accelerators that need no code."""
 
 
 def from_mapping(values: Mapping[str, object]) -> Settings:
@@ -126,18 +161,44 @@ def _accepted(
         if field is None:
             known = ", ".join(sorted(fields))
             mistakes.append(f"{path}{name}: no such setting; there are: {known}")
-        elif isinstance(field.type, type) and issubclass(field.type, msgspec.Struct):
-            if isinstance(value, dict):
-                accepted[name] = _accepted(value, field.type, f"{path}{name}.", mistakes)
-            else:
-                mistakes.append(f"{path}{name}: must be a mapping, got {value!r}")
-        else:
-            _check(value, field.type, f"{path}{name}", mistakes)
-            accepted[name] = value
+        elif value != "" or field.default != "":  # nothing is what it is without that line
+            accepted[name] = _value(value, field.type, f"{path}{name}", mistakes)
+    mistakes += [
+        f"{path}{name}: must be given"
+        for name, field in fields.items()
+        if field.required and name not in values
+    ]
     return accepted
 
 
+def _value(value: object, form: object, path: str, mistakes: list[str]) -> object:
+    """What is meant, as far as it is right: sections and lists of them by their own fields."""
+    section, listed = _section(form)
+    if section is None or (value is None and section is not form and not listed):
+        _check(value, form, path, mistakes)
+    elif listed:
+        if isinstance(value, list):
+            return [_value(each, section, f"{path}[{n}]", mistakes) for n, each in enumerate(value)]
+        mistakes.append(f"{path}: must be a list, got {value!r}")
+    elif isinstance(value, dict):
+        return _accepted(value, section, f"{path}.", mistakes)
+    else:
+        mistakes.append(f"{path}: must be a mapping, got {value!r}")
+    return value
+
+
+def _section(form: object) -> tuple[type[msgspec.Struct] | None, bool]:
+    """The form of a section, or of each of a list of them."""
+    for each in (form, *get_args(form)):
+        if isinstance(each, type) and issubclass(each, msgspec.Struct):
+            return each, get_origin(form) is tuple
+    return None, False
+
+
 def _check(value: object, form: object, path: str, mistakes: list[str]) -> None:
+    if value == "":
+        mistakes.append(f"{path}: must not be empty")
+        return
     try:
         converted = msgspec.convert(value, form)
     except msgspec.ValidationError as error:
@@ -145,5 +206,3 @@ def _check(value: object, form: object, path: str, mistakes: list[str]) -> None:
         return
     if isinstance(converted, int | float) and not converted >= 0:
         mistakes.append(f"{path}: {value!r}: must not be negative")
-    elif converted == "" and not path.endswith("runtimeClassName"):
-        mistakes.append(f"{path}: must not be empty")

@@ -243,6 +243,34 @@ def test_config_mistakes_are_all_listed(command: tuple[str, ...], file: Path) ->
         assert f"{file}: {line}" in found.stderr
 
 
+CLASH = """
+families:
+  - {word: Acme, resourceCountName: nvidia.com/gpu, resourceMemoryName: x.io/m}
+  - {word: Bcme, resourceCountName: x.io/n, resourceMemoryName: x.io/m}
+"""
+
+
+@pytest.mark.parametrize(
+    "command", [("check", "-"), ("simulate", "-"), ("control",), ("try",), ("doctor",)]
+)
+def test_families_that_share_a_resource_are_a_mistake(command: tuple[str, ...], file: Path) -> None:
+    file.write_text(CLASH)
+    found = _run(*command, "--config", str(file), given="")
+    assert (found.exit_code, found.stdout) == (2, "")
+    assert found.stderr == (
+        f"hami-admission: {file}: nvidia.com/gpu: a resource of NVIDIA and again of Acme\n"
+        f"{file}: x.io/m: a resource of Acme and again of Bcme\n"
+    )
+
+
+@pytest.mark.parametrize("command", [("check", "-"), ("simulate", "-"), ("control",)])
+def test_a_mistake_of_a_family_has_its_whole_path(command: tuple[str, ...], file: Path) -> None:
+    file.write_text("families: [{word: A, resourceCountName: x.io/n, charge: all}]")
+    found = _run(*command, "--config", str(file), given="")
+    assert found.exit_code == 2
+    assert f"{file}: families[0].charge: 'all': Invalid enum value 'all'" in found.stderr
+
+
 def test_a_config_that_is_not_there_is_named(file: Path) -> None:
     found = _run("check", "-", "--config", str(file), given="")
     expected = f"hami-admission: {file}: No such file or directory\n"

@@ -12,6 +12,7 @@ import jsonpatch
 import msgspec
 
 from hami_admission.model.pod import Container, EnvVar
+from hami_admission.wire import quantities
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,10 +34,20 @@ class SetRuntimeClass(msgspec.Struct, frozen=True):
 
 
 class SetLimits(msgspec.Struct, frozen=True):
-    """These resource limits of a container must have these values."""
+    """These resource limits of a container must have these values.
+
+    So must its requests of them, where it has some: of extended resources both must be equal.
+    """
 
     container: Container
     limits: dict[str, int]
+
+
+class SetNotes(msgspec.Struct, frozen=True):
+    """The pod must have these annotations; ``first``: it has none at all yet."""
+
+    notes: dict[str, str]
+    first: bool
 
 
 class SetEnv(msgspec.Struct, frozen=True):
@@ -48,7 +59,7 @@ class SetEnv(msgspec.Struct, frozen=True):
     removed: tuple[int, ...] = ()
 
 
-Change = SetScheduler | SetRuntimeClass | SetLimits | SetEnv
+Change = SetScheduler | SetRuntimeClass | SetLimits | SetNotes | SetEnv
 
 
 def about(change: Change) -> tuple[str, str]:
@@ -59,6 +70,8 @@ def about(change: Change) -> tuple[str, str]:
         return "spec.runtimeClassName", f"not {change.name}"
     if isinstance(change, SetLimits):
         return f"{change.container.path}.resources.limits", ", ".join(change.limits)
+    if isinstance(change, SetNotes):
+        return "metadata.annotations", ", ".join(change.notes)
     present = change.container.env or ()
     names = [env.name for env in change.appended]
     names += [present[index].name for index in (*dict(change.replaced), *change.removed)]
@@ -75,6 +88,8 @@ def operations(changes: Iterable[Change]) -> list[Operation]:
             found.append(_add("/spec/runtimeClassName", change.name))
         elif isinstance(change, SetLimits):
             found += _limits(change)
+        elif isinstance(change, SetNotes):
+            found += _notes(change)
         else:
             found += _env(change)
     return found
@@ -100,10 +115,24 @@ def _limits(change: SetLimits) -> list[Operation]:
     values = {name: str(value) for name, value in change.limits.items()}
     if not container.has_resources:
         return [_add(f"{container.pointer}/resources", {"limits": values})]
+    limits, requests = (f"{container.pointer}/resources/{each}" for each in ("limits", "requests"))
     if container.limits is None:
-        return [_add(f"{container.pointer}/resources/limits", values)]
-    base = f"{container.pointer}/resources/limits"
-    return [_add(f"{base}/{escaped(name)}", value) for name, value in values.items()]
+        found = [_add(limits, values)]
+    else:
+        found = [_add(f"{limits}/{escaped(name)}", value) for name, value in values.items()]
+    asked = container.requests or {}
+    return found + [
+        _add(f"{requests}/{escaped(name)}", values[name])
+        for name, value in change.limits.items()
+        if name in asked and quantities.parse(asked[name]) != value
+    ]
+
+
+def _notes(change: SetNotes) -> list[Operation]:
+    base = "/metadata/annotations"
+    if change.first:
+        return [_add(base, change.notes)]
+    return [_add(f"{base}/{escaped(name)}", value) for name, value in change.notes.items()]
 
 
 def _env(change: SetEnv) -> list[Operation]:

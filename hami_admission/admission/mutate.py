@@ -8,6 +8,7 @@ from hami_admission.admission.changes import (
     Change,
     SetEnv,
     SetLimits,
+    SetNotes,
     SetRuntimeClass,
     SetScheduler,
 )
@@ -28,7 +29,18 @@ def changes(
     found: list[Change] = []
     for slot, container in enumerate(pod.containers):
         for vendor, readings in asked:
-            found += _container(slot, container, vendor, readings[slot])
+            # Chips of one maker want the same of a container without any: once is enough.
+            made = _container(slot, container, vendor, readings[slot])
+            found += [each for each in made if each not in found]
+    notes = {
+        name: value
+        for _, readings in asked
+        for reading in readings
+        for name, value in reading.notes.items()
+        if pod.annotations.get(name) != value
+    }
+    if notes:
+        found.append(SetNotes(notes, not pod.annotations))
     if pod.scheduler_name != settings.scheduler_name:
         found.append(SetScheduler(settings.scheduler_name))
     runtime = next((vendor.runtime_class for vendor, _ in asked if vendor.runtime_class), "")
@@ -52,7 +64,7 @@ def _container(slot: int, container: Container, vendor: Vendor, reading: Reading
     if reading.request is None:
         return _env(container, vendor.bare(container), ())
     found: list[Change] = [SetLimits(container, reading.limits)] if reading.limits else []
-    return found + _env(container, vendor.wanted(slot, reading), vendor.owned)
+    return found + _env(container, vendor.wanted(slot, reading) + reading.env, vendor.owned)
 
 
 def _env(container: Container, wanted: tuple[EnvVar, ...], owned: tuple[str, ...]) -> list[Change]:

@@ -39,8 +39,25 @@ def objections(pod: Pod, asked: list[tuple[Vendor, tuple[Reading, ...]]]) -> lis
         for name, value in pod.annotations.items()
         if keys.reserved(name)
     ]
+    found += [each for vendor, readings in asked if vendor.single for each in _more(pod, readings)]
     found += _wishes(pod, asked)
     return found
+
+
+def _more(pod: Pod, readings: tuple[Reading, ...]) -> Iterator[Objection]:
+    """The containers after the first that ask for cards which one of a pod alone can have."""
+    having = [
+        container
+        for container, reading in zip(pod.containers, readings, strict=True)
+        if reading.request is not None
+    ]
+    for container in having[1:]:
+        yield Objection(
+            f"{container.path}.resources.limits",
+            container.name,
+            "the device plugin serves one container of a pod, and that is"
+            f" {having[0].name}; leave these cards to it, or use a pod of its own",
+        )
 
 
 def warnings(asked: list[tuple[Vendor, tuple[Reading, ...]]]) -> list[str]:
@@ -64,7 +81,7 @@ def _wishes(pod: Pod, asked: list[tuple[Vendor, tuple[Reading, ...]]]) -> Iterat
     for vendor, _ in asked:
         own = vendor.keys
         readers |= {own.mode: wishes.modes, own.numa_bind: wishes.flag}
-        readers |= dict.fromkeys((own.use_type, own.use_uuid), wishes.wanted)
+        readers |= dict.fromkeys((own.use_type, own.use_uuid, own.older_use_uuid), wishes.wanted)
     for name, read in readers.items():
         text = pod.annotations.get(name)
         if text is None:

@@ -167,6 +167,8 @@ def _bound(cluster: Cluster, pod: Pod) -> Explanation:
 def _asked(slot: int, request: Request) -> Share:
     whole = request.memory_mib is None
     memory = f"{request.percent} %" if whole else f"{request.memory_mib} MiB"
+    if request.units:
+        memory = f"{request.units} slices"
     return Share(slot, request.vendor, request.count, memory, request.cores)
 
 

@@ -73,6 +73,10 @@ class Nodes:
             self._models -= Counter(_models(node))
         self._drop(name)
 
+    def get(self, name: str) -> Node | None:
+        """A node as it was seen last."""
+        return self._nodes.get(name)
+
     def all(self) -> Collection[Node]:
         """The nodes that were seen, as they were seen."""
         return self._nodes.values()

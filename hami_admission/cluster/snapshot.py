@@ -19,7 +19,7 @@ from hami_admission.cluster.state import Cluster
 from hami_admission.cluster.waiting import Refused
 from hami_admission.model.amounts import Amounts
 from hami_admission.model.device import Device, Rows
-from hami_admission.model.node import Node
+from hami_admission.model.node import Handover, Node
 from hami_admission.model.quota import Quota
 from hami_admission.settings import Settings
 from hami_admission.wire import keys
@@ -67,6 +67,7 @@ class _Node(msgspec.Struct, frozen=True, omit_defaults=True):
     links: dict[str, Rows] = {}
     mistakes: dict[str, str] = {}
     until: float | None = None
+    handovers: dict[str, Handover] = {}
 
 
 class _File(msgspec.Struct, frozen=True):
@@ -115,7 +116,7 @@ def restore(snapshot: Snapshot) -> Cluster:
 
 def encode(snapshot: Snapshot, vendors: Vendors) -> bytes:
     """JSON; object by object, so that a thread that does it lets others go on."""
-    read = frozenset(key for vendor in vendors for key in vendor.keys.all) | _WISHES
+    read = _WISHES.union(*((*vendor.keys.all, *vendor.reads) for vendor in vendors))
 
     def bare(each: Any) -> Any:
         return msgspec.structs.replace(each, pod=_bare(each.pod, read))
@@ -175,7 +176,7 @@ def _to_file(node: Node) -> _Node:
     }
     links = {word: each[0].links for word, each in node.devices.items() if each}
     until = None if node.until == math.inf else node.until
-    return _Node(node.name, devices, links, node.mistakes, until)
+    return _Node(node.name, devices, links, node.mistakes, until, node.handovers)
 
 
 def _from_file(node: _Node) -> Node:
@@ -186,7 +187,7 @@ def _from_file(node: _Node) -> Node:
         for word, each in node.devices.items()
     }
     until = math.inf if node.until is None else node.until
-    return Node(node.name, devices, node.mistakes, until)
+    return Node(node.name, devices, node.mistakes, until, node.handovers)
 
 
 def _listed(name: bytes, items: Iterable[Any], form: Callable[[Any], Any]) -> bytes:

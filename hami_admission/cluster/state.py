@@ -13,7 +13,7 @@ from hami_admission.cluster.nominations import Nominations
 from hami_admission.cluster.pods import Pods
 from hami_admission.cluster.prices import Prices
 from hami_admission.cluster.tables import Table, Tables
-from hami_admission.cluster.waiting import Refused, Waiting
+from hami_admission.cluster.waiting import MAX_REASONS, Refused, Waiting
 from hami_admission.model.amounts import Amounts
 from hami_admission.model.verdict import NODE_UNREGISTERED, Unfit
 from hami_admission.placement import place
@@ -36,10 +36,6 @@ if TYPE_CHECKING:
     from hami_admission.placement.pod import Allows
     from hami_admission.placement.usage import NodeUsage
     from hami_admission.settings import Settings
-
-
-MAX_REASONS = 32
-"""Distinct reasons that are kept of a refused pod."""
 
 
 class Cluster:
@@ -107,6 +103,10 @@ class Cluster:
     def nodes(self) -> Collection[Node]:
         """All nodes that were seen, with cards or without."""
         return self._nodes.all()
+
+    def node(self, name: str) -> Node | None:
+        """A node as it was seen last."""
+        return self._nodes.get(name)
 
     def usage(self) -> Mapping[str, NodeUsage]:
         """The nodes with cards, and what is taken of them."""

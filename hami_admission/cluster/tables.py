@@ -113,7 +113,8 @@ class Table:
             text = str(found)
             self.unfit[name] = self._texts.setdefault(text, text)
             return
-        self.fits[name] = place.rank(name, node.score, self.demand.wishes.node_policy)
+        own = pods.own_score(self.demand, node.cards, self._vendors, found)
+        self.fits[name] = place.rank(name, node.score, self.demand.wishes.node_policy, own)
         if self.demand.varies(found):
             sizes = tuple(tuple((g.vendor, g.memory_mib, g.cores) for g in slot) for slot in found)
             if sizes not in self._prices:

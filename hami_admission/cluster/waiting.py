@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from hami_admission.placement.usage import NodeUsage
     from hami_admission.vendors.table import Vendors
 
+MAX_REASONS = 32
+"""Distinct reasons that are kept of a refused pod."""
+
 MAX_SHAPES = 64
 """Distinct demands that are tried on what became free; with more one is taken to fit."""
 

@@ -6,7 +6,7 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from hami_admission.control import instances
+from hami_admission.control import instances, nodelock
 from hami_admission.kube import errors, paths
 from hami_admission.placement import decision as decisions
 from hami_admission.wire import bindings, pods, reservations
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from hami_admission.cluster.bookings import Booking
     from hami_admission.cluster.state import Cluster
     from hami_admission.control.charging import Api, Charging
+    from hami_admission.model.node import Handover
     from hami_admission.model.pod import Pod
+    from hami_admission.placement.pod import Demand
     from hami_admission.vendors.vendor import Made
     from hami_admission.wire.extender import Binding
 
@@ -36,8 +38,17 @@ has placed, dozens after a change of its leader; all at once they keep an API se
 reviews, each of which waits for a write of its own, are not answered in time."""
 
 
+LOCKED_SECONDS = 10.0
+"""After the beginning, within which a node must be free for the pod: where its device plugin is
+of others it serves one at a time. The Binding's time comes after that."""
+
+
 class BindFailed(Exception):
     """The pod was not bound; the message is for kube-scheduler and the pod's events."""
+
+
+class Unanswered(BindFailed, nodelock.Unsure):
+    """The pod may have been bound."""
 
 
 class _Attempt:
@@ -69,6 +80,9 @@ class Binder:
         self._charging = charging
         self._api = api
         self._clock = clock
+        self._locks = nodelock.NodeLocks(
+            api, cluster.node, clock, cluster.settings.node_lock_seconds
+        )
         self._turns = asyncio.Semaphore(MOST_AT_ONCE)
 
     async def bind(self, asked: Binding) -> float | None:
@@ -79,6 +93,7 @@ class Binder:
         Only where no answer came the booking stays until it expires or the pod is seen: the
         Binding may have been made.
         """
+        begun = asyncio.get_running_loop().time()
         pod = await self._pod(asked)
         demand = self._cluster.demand(pod)
         if demand is None:
@@ -88,13 +103,42 @@ class Binder:
         if isinstance(booking, str):
             raise BindFailed(f"node {asked.node} no longer fits: {booking}")
         await self._settle(pod, booking)
-        grants = booking.placement.grants
         made = await self._made(asked, booking)
-        cards = self._cluster.usage()[asked.node].cards
-        site = decisions.Site(asked.node, self._clock(), cards, made)
-        notes = decisions.notes(site, demand, grants, self._cluster.vendors)
-        await self._post(asked, notes)
+        handovers = self._handovers(asked.node, demand)
+        async with self._handed(booking, handovers, begun):
+            site = decisions.Site(
+                asked.node,
+                self._clock(),
+                self._cluster.usage()[asked.node].cards,
+                made,
+                tuple(container.name for container in pod.containers),
+                bool(handovers),
+            )
+            notes = decisions.notes(site, demand, booking.placement.grants, self._cluster.vendors)
+            await self._post(asked, notes)
         return booking.placement.score
+
+    def _handovers(self, name: str, demand: Demand) -> list[Handover]:
+        """To which device plugins of others the pod is handed."""
+        node = self._cluster.node(name)
+        known = {} if node is None else node.handovers
+        return [known[word] for word in sorted(demand.words) if word in known]
+
+    @asynccontextmanager
+    async def _handed(
+        self, booking: Booking, handovers: list[Handover], begun: float
+    ) -> AsyncIterator[None]:
+        """The node's locks, where those plugins need them; the pod is still booked then."""
+        uid = booking.pod.uid
+        try:
+            async with self._locks.held(
+                booking.node, handovers, booking.pod, begun + LOCKED_SECONDS
+            ):
+                self._still_booked(booking)
+                yield
+        except (nodelock.NotFree, errors.ApiError, Malformed) as error:
+            self._cluster.give_back(uid)
+            raise BindFailed(str(error)) from error
 
     async def _pod(self, asked: Binding) -> Pod:
         """The pod as it was filtered, else as it was seen, else as it is."""
@@ -159,7 +203,7 @@ class Binder:
         except (errors.ApiError, Malformed, TimeoutError) as error:
             if attempt.maybe_done:
                 # The booking stays, until it expires or the pod is seen.
-                raise BindFailed(f"no answer to the binding: {attempt.failure}") from error
+                raise Unanswered(f"no answer to the binding: {attempt.failure}") from error
             self._cluster.give_back(asked.pod_uid)
             raise BindFailed(f"binding refused: {attempt.failure}") from error
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from hami_admission.doctor import finding
 from hami_admission.vendors import table
-from hami_admission.wire import quantities, registers
+from hami_admission.wire import quantities
 from hami_admission.wire.errors import Malformed
 from hami_admission.wire.nodes import NodeFacts
 
@@ -62,6 +62,12 @@ def _registered(vendor: Vendor, node: Node) -> str | None:
     return (node.metadata.annotations or {}).get(vendor.register) if vendor.register else None
 
 
+def _said(node: Node) -> NodeFacts:
+    """What its annotations say it has, whatever its kubelet offers of that."""
+    annotations, labels = node.metadata.annotations or {}, node.metadata.labels or {}
+    return NodeFacts(node.name, annotations, labels=labels)
+
+
 def _concerns(vendor: Vendor, node: Node) -> bool:
     return bool(_offered(vendor, node.status.allocatable)) or _registered(vendor, node) is not None
 
@@ -86,7 +92,7 @@ def _of_family(vendor: Vendor, node: Node) -> Iterator[Finding]:
         yield finding.problem(_NODES, looked_at, said, do)
         return
     try:
-        devices = registers.decode(text) if text.strip() else ()
+        devices = vendor.inventory(_said(node)).devices
     except Malformed as error:
         do = f"kubectl annotate node {node.name} {vendor.register}- ; its agent writes it anew"
         yield finding.problem(_NODES, looked_at, str(error), do)
@@ -118,15 +124,13 @@ def _cards(
 _SICK = "kubectl describe node {}: the events CardSick have the reason"
 
 
-def _twice(vendors: tuple[Vendor, ...], nodes: list[Node]) -> Iterator[Finding]:
-    """A card is in one machine."""
+def _twice(vendors: table.Vendors, nodes: list[Node]) -> Iterator[Finding]:
+    """A card is in one machine; there several families may offer it, each by its own names."""
     where: dict[str, list[str]] = defaultdict(list)
     for node in nodes:
-        annotations = node.metadata.annotations or {}
-        facts = NodeFacts(node.name, annotations, labels=node.metadata.labels or {})
-        for devices in table.node(vendors, facts).devices.values():
-            for device in devices:
-                where[device.uuid].append(node.name)
+        found = table.node(vendors, _said(node)).devices.values()
+        for uuid in {device.uuid: None for devices in found for device in devices}:
+            where[uuid].append(node.name)
     pairs = {tuple(names): uuid for uuid, names in where.items() if len(names) > 1}
     for names, uuid in pairs.items():
         yield finding.problem(

@@ -11,7 +11,8 @@ class Card(msgspec.Struct, frozen=True, gc=False):
     """A device and its use: containers on it, MiB and percent points given out.
 
     ``units`` says how often each unit of the card is given out, as far as any is; ``instances``
-    how many of the containers hold an instance of the card.
+    how many of the containers hold an instance of the card. ``traits`` counts the containers by how
+    they use it, as far as they say, sorted.
     """
 
     device: Device
@@ -20,6 +21,11 @@ class Card(msgspec.Struct, frozen=True, gc=False):
     cores: int = 0
     units: tuple[int, ...] = ()
     instances: int = 0
+    traits: tuple[tuple[str, int], ...] = ()
+
+    def with_trait(self, trait: str) -> int:
+        """How many containers use it so."""
+        return next((count for name, count in self.traits if name == trait), 0)
 
     @property
     def free_units(self) -> tuple[int, ...]:

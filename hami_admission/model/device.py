@@ -28,7 +28,7 @@ class Device(msgspec.Struct, frozen=True, gc=False):
     is one whole card, or a number of cores where ``units`` has them) what it offers after any
     scaling by the node. ``units`` is how many parts can be given out one by one; ``links`` are the
     pair scores of all cards of its node, the same value on each of them, and ``position`` says
-    which row is its own.
+    which row is its own. ``facts`` are what else the node says of it, by name.
     """
 
     uuid: str
@@ -45,3 +45,8 @@ class Device(msgspec.Struct, frozen=True, gc=False):
     profiles: tuple[Profile, ...] = ()
     links: Rows = ()
     position: int = 0
+    facts: tuple[tuple[str, str], ...] = ()
+
+    def fact(self, name: str) -> str:
+        """What the node says under that name; empty where it says nothing."""
+        return next((value for key, value in self.facts if key == name), "")

@@ -22,7 +22,9 @@ class Grant(msgspec.Struct, frozen=True, gc=False):
 
     ``units`` are the parts of the card that it takes for itself, where the card has any. A grant
     with a ``profile`` is an instance of the card, made before the pod starts: it lies on ``units``
-    and exists as long as the pod, whichever container uses it.
+    and exists as long as the pod, whichever container uses it. ``slots`` is how many places of the
+    card it takes, ``trait`` how it uses the card, and ``percent`` what its cores are in percent
+    points, where users ask for those and cores are something else.
     """
 
     uuid: str
@@ -31,6 +33,9 @@ class Grant(msgspec.Struct, frozen=True, gc=False):
     cores: int
     units: tuple[int, ...] = ()
     profile: str = ""
+    slots: int = 1
+    trait: str = ""
+    percent: int = 0
 
 
 SlotGrants = tuple[Grant, ...]
@@ -45,6 +50,8 @@ CardKey = tuple[str, str]
 SLOTS, MEMORY, CORES, INSTANCES = "slots", "memory", "cores", "instances"
 UNIT = "unit-"
 """Before the number of a unit: ``unit-3`` is a dimension of its own, so that a peak is a union."""
+TRAIT = "trait-"
+"""Before a trait: ``trait-online`` counts the containers of that trait."""
 
 
 def peak(kinds: Sequence[Kind], slots: Sequence[Amounts[K]]) -> Amounts[K]:
@@ -115,10 +122,12 @@ def of_slot(grants: SlotGrants) -> Amounts[CardKey]:
     """What one container holds of each card while it runs."""
     held: dict[CardKey, int] = {}
     for grant in grants:
-        parts = [(SLOTS, 1), (MEMORY, grant.memory_mib), (CORES, grant.cores)]
+        parts = [(SLOTS, grant.slots), (MEMORY, grant.memory_mib), (CORES, grant.cores)]
         parts += [(f"{UNIT}{unit}", 1) for unit in grant.units]
         if grant.profile:
             parts.append((INSTANCES, 1))
+        if grant.trait:
+            parts.append((f"{TRAIT}{grant.trait}", 1))
         for dimension, value in parts:
             held[grant.uuid, dimension] = held.get((grant.uuid, dimension), 0) + value
     return Amounts(held)

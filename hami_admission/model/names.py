@@ -15,6 +15,12 @@ class ResourceNames:
     percent: str = ""
     cores: str = ""
     priority: str = ""
+    unit_mib: int = 1
+    """MiB that 1 of the memory's name means."""
+    whole_cores: int = 100
+    """The cores of a whole card."""
+    places: bool = False
+    """Does 1 of the count's name mean a place of one card, not a card?"""
 
     @cached_property
     def asking(self) -> tuple[str, ...]:
@@ -30,3 +36,7 @@ class ResourceNames:
     def counted(self) -> tuple[str, ...]:
         """The names that a quota can limit; a percentage is counted as the memory that it is."""
         return tuple(filter(None, (self.count, self.memory, self.cores)))
+
+    def in_units(self, mib: int) -> int:
+        """MiB as users and quotas write them; what is left of a unit counts as one."""
+        return -(-mib // self.unit_mib)

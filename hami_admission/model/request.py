@@ -9,7 +9,9 @@ class Request(msgspec.Struct, frozen=True):
     """``count`` cards, and of each of them memory and cores.
 
     Memory is ``memory_mib`` when it is not None, else ``percent`` of the card that is found.
-    ``cores`` are percent points of one card; 0 asks for no share of its own.
+    ``cores`` are percent points of one card (or what else the family counts cores in); 0 asks for
+    no share of its own. ``units`` asks for so many parts of a card instead, and ``trait`` is how
+    the pod wants to use the cards; both mean what the family says.
     """
 
     vendor: str
@@ -17,6 +19,8 @@ class Request(msgspec.Struct, frozen=True):
     memory_mib: int | None
     percent: int
     cores: int
+    units: int = 0
+    trait: str = ""
 
     def memory_on(self, card_mib: int) -> int:
         """MiB on a card of that size; percentages are rounded down, as upstream does."""

@@ -11,8 +11,8 @@ import msgspec
 class Reason(StrEnum):
     """Why a card (or a node's set of cards) does not serve.
 
-    Upstream's tags (facts/scheduling.md 12.2), and one of ours: ``TopologyNotFit``, where linked
-    cards are required and the free ones are not linked.
+    Upstream's tags (facts/scheduling.md 12.2, facts/devices.md 1.8), and one of ours:
+    ``TopologyNotFit``, where linked cards are required and the free ones are not linked.
     """
 
     CARD_NOT_HEALTH = "CardNotHealth"
@@ -24,6 +24,10 @@ class Reason(StrEnum):
     CARD_INSUFFICIENT_CORE = "CardInsufficientCore"
     CARD_EXCLUSIVE_CONFLICT = "ExclusiveDeviceAllocateConflict"
     CARD_CORES_EXHAUSTED = "CardComputeUnitsExhausted"
+    CARD_CUSTOM_RULE = "CardNotFoundCustomFilterRule"
+    CARD_APP_CLASS_MISMATCH = "CardAppClassMismatch"
+    CARD_QOS_MISMATCH = "CardQosPolicyMismatch"
+    MODE_NOT_FIT = "ModeNotFit"
     CARD_MIG_INFEASIBLE = "CardMigTopologyInfeasible"
     NUMA_NOT_FIT = "NumaNotFit"
     TOPOLOGY_NOT_FIT = "TopologyNotFit"

@@ -12,7 +12,8 @@ class Selection(msgspec.Struct, frozen=True):
 
     Types are lower-case and match as parts of the card's type, uuids match whole. An exclusion
     beats an inclusion (facts/scheduling.md 6.3). ``modes`` are the ways of sharing that it accepts,
-    ``idle`` means cards that nobody uses (policy ``mutex``).
+    ``idle`` means cards that nobody uses (policy ``mutex``). ``same`` are the cards that another
+    container of the pod has, where all have to use those.
     """
 
     types: tuple[str, ...] | None = None
@@ -21,6 +22,7 @@ class Selection(msgspec.Struct, frozen=True):
     not_uuids: frozenset[str] = frozenset()
     modes: frozenset[str] | None = None
     idle: bool = False
+    same: frozenset[str] | None = None
 
     def type_allowed(self, kind: str) -> bool:
         """May a card of that type serve?"""
@@ -79,3 +81,9 @@ class Wishes(msgspec.Struct, frozen=True):
             if vendor == word:
                 return selection
         return ANY
+
+    def with_same(self, word: str, uuids: frozenset[str]) -> Wishes:
+        """The wishes of a pod whose next container has to use these cards of that vendor."""
+        others = tuple(each for each in self.selections if each[0] != word)
+        own = msgspec.structs.replace(self.selection(word), same=uuids)
+        return msgspec.structs.replace(self, selections=(*others, (word, own)))

@@ -70,6 +70,8 @@ def published(inventory: Inventory, options: Options) -> dict[str, str | None]:
     return {
         keys.NVIDIA_REGISTER: registers.encode(inventory.devices),
         keys.NVIDIA_SCORES: scores,
+        # Where HAMi's plugin was before: with this, pods would be handed to it.
+        keys.NVIDIA_HANDSHAKE: None,
     }
 
 

@@ -25,17 +25,23 @@ class Site(msgspec.Struct, frozen=True):
     now: float
     cards: Mapping[str, Cards]
     made: Made = {}
+    containers: tuple[str, ...] = ()
+    """Their names, by slot."""
+    handed: bool = False
+    """Does a device plugin of others give out some of the cards?"""
 
 
 def notes(site: Site, demand: Demand, grants: PodGrants, vendors: table.Vendors) -> dict[str, str]:
     """Grants under each family's keys, and the environment that only the placement knows."""
-    found = bindings.notes(site.node, site.now)
+    found = bindings.notes(site.node, site.now, handed=site.handed)
     for word in sorted(demand.words):
         devices = {card.device.uuid: card.device for card in site.cards.get(word, ())}
         own = tuple(_of(word, slot) for slot in grants)
         asked = tuple(tuple(each for each in slot if each.vendor == word) for slot in demand.slots)
         vendor = table.by_word(vendors, word)
-        found |= vendor.annotate(Assigned(site.node, site.now, asked, own, devices, site.made))
+        found |= vendor.annotate(
+            Assigned(site.node, site.now, asked, own, devices, site.made, site.containers)
+        )
     for slot, requests in enumerate(demand.slots):
         for request in requests:
             vendor = table.by_word(vendors, request.vendor)

@@ -82,8 +82,8 @@ def _alike(cards: Cards, request: Request) -> bool:
 
 
 def _meant(vendor: Vendor, cards: Cards, request: Request) -> Request | Unfit:
-    """What the request means on this node."""
-    if vendor.resolve is None:
+    """What the request means on this node; without such cards nothing else than it says."""
+    if vendor.resolve is None or not cards:
         return request
     meant = vendor.resolve(request, cards)
     return Unfit({meant: len(cards)}, len(cards)) if isinstance(meant, Reason) else meant
@@ -146,9 +146,10 @@ def _able(
     charge, repeats = vendor.charge, vendor.repeats
     able: list[Able] = []
     reasons: dict[Reason, int] = {}
+    spoiled = {} if vendor.spoiled is None else vendor.spoiled(cards, selection)
     for card in cards:
-        refused: Reason | None = None
-        for check in checks:
+        refused: Reason | None = spoiled.get(card.device.uuid)
+        for check in checks if refused is None else ():
             refused = check(card, request, selection)
             if refused is not None:
                 break
@@ -189,8 +190,10 @@ def each_card(
     if isinstance(meant, Unfit):
         return [(card, next(iter(meant.counts))) for card in cards]
     request = meant
+    selection = wishes.selection(vendor.word)
+    spoiled = {} if vendor.spoiled is None else vendor.spoiled(cards, selection)
     found: list[tuple[Card, Reason | None]] = []
     for card in cards:
-        _, reasons = _able(vendor, (card,), request, wishes.selection(vendor.word))
-        found.append((card, next(iter(reasons), None)))
+        _, reasons = _able(vendor, (card,), request, selection)
+        found.append((card, spoiled.get(card.device.uuid) or next(iter(reasons), None)))
     return found

@@ -34,9 +34,16 @@ Rank = tuple[float, str]
 """What sorts the best node first: its score, turned as the policy wants it, then its name."""
 
 
-def rank(name: str, score: float, policy: str) -> Rank:
-    """The fullest first for binpack, else the emptiest; ties by name."""
-    return (-score if policy == "binpack" else score, name)
+OWN_WEIGHT = 1000.0
+"""What a family says of a node decides before its fullness does, which is 0 to 30."""
+
+
+def rank(name: str, score: float, policy: str, own: float = 0.0) -> Rank:
+    """The best by the family's own score first; then the fullest for binpack, else the emptiest.
+
+    Ties by name.
+    """
+    return (-own * OWN_WEIGHT + (-score if policy == "binpack" else score), name)
 
 
 def priorities(

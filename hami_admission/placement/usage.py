@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from hami_admission.model.card import Card
-from hami_admission.model.grant import CORES, INSTANCES, MEMORY, SLOTS, UNIT, CardKey, of_slot
+from hami_admission.model.grant import (
+    CORES,
+    INSTANCES,
+    MEMORY,
+    SLOTS,
+    TRAIT,
+    UNIT,
+    CardKey,
+    of_slot,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -59,10 +68,13 @@ def with_grant(card: Card, grant: Grant) -> Card:
 
 def _with(card: Card, changes: list[tuple[str, int]]) -> Card:
     found = dict.fromkeys((SLOTS, MEMORY, CORES, INSTANCES), 0)
-    units = card.units
+    units, traits = card.units, dict(card.traits)
     for dimension, value in changes:
         if dimension.startswith(UNIT):
             units = _unit(units, int(dimension[len(UNIT) :]), value)
+        elif dimension.startswith(TRAIT):
+            trait = dimension[len(TRAIT) :]
+            traits[trait] = traits.get(trait, 0) + value
         else:
             found[dimension] = value
     return Card(
@@ -72,6 +84,7 @@ def _with(card: Card, changes: list[tuple[str, int]]) -> Card:
         card.cores + found[CORES],
         units,
         card.instances + found[INSTANCES],
+        tuple(sorted((trait, count) for trait, count in traits.items() if count)),
     )
 
 

@@ -62,13 +62,18 @@ def _selection(vendor: Vendor, annotations: dict[str, str], idle: bool) -> Selec
     if not idle and annotations.keys().isdisjoint(own.all):
         return ANY
     types = _wanted(annotations, own.use_type)
-    uuids = _wanted(annotations, own.use_uuid)
+    uuids = [_wanted(annotations, name) for name in (own.use_uuid, own.older_use_uuid)]
+    wanted = [frozenset(each) for each in uuids if each is not None]
     not_types = wire.members(annotations.get(own.nouse_type, ""))
     return Selection(
         types=None if types is None else tuple(part.lower() for part in types),
         not_types=tuple(part.lower() for part in not_types),
-        uuids=None if uuids is None else frozenset(uuids),
-        not_uuids=frozenset(wire.members(annotations.get(own.nouse_uuid, ""))),
+        uuids=frozenset.intersection(*wanted) if wanted else None,
+        not_uuids=frozenset(
+            each
+            for name in (own.nouse_uuid, own.older_nouse_uuid)
+            for each in wire.members(annotations.get(name, ""))
+        ),
         modes=_or(wire.modes, annotations, own.mode, None),
         idle=idle,
     )

@@ -43,8 +43,8 @@ def _asked(request: Request, names: Names, smallest: Smallest) -> dict[str, int]
     memory = smallest(request) if request.memory_mib is None else request.memory_mib
     own = names[request.vendor]
     amounts = (
-        (own.count, request.count),
-        (own.memory, request.count * memory),
+        (own.count, max(request.units, 1) if own.places else request.count),
+        (own.memory, request.count * own.in_units(memory)),
         (own.cores, request.count * request.cores),
     )
     return {name: value for name, value in amounts if name}
@@ -54,7 +54,11 @@ def _given(grant: Grant, names: Names) -> dict[str, int]:
     own = names.get(grant.vendor)
     if own is None:
         return {}
-    amounts = ((own.count, 1), (own.memory, grant.memory_mib), (own.cores, grant.cores))
+    amounts = (
+        (own.count, grant.slots if own.places else 1),
+        (own.memory, own.in_units(grant.memory_mib)),
+        (own.cores, grant.percent or grant.cores),
+    )
     return {name: value for name, value in amounts if name}
 
 

@@ -47,6 +47,12 @@ def idle(card: Card, request: Request, selection: Selection) -> Reason | None:
     return Reason.CARD_EXCLUSIVE_CONFLICT if selection.idle and card.slots else None
 
 
+def same(card: Card, request: Request, selection: Selection) -> Reason | None:
+    """Of some families all containers of a pod use the same cards."""
+    allowed = selection.same is None or card.device.uuid in selection.same
+    return None if allowed else Reason.CARD_CUSTOM_RULE
+
+
 COMMON: tuple[Check, ...] = (health, cordon, kind, uuid, slots, idle)
 """In upstream's order (facts/scheduling.md 6.2), which decides the tag a card is counted under."""
 

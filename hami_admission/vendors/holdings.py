@@ -1,10 +1,12 @@
-"""What a pod holds, as annotations in upstream's form: the common pair of keys."""
+"""What a pod holds, as annotations in upstream's form: the common pair of keys, and one of ours."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hami_admission.wire import grants
+import msgspec
+
+from hami_admission.wire import details, grants
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -13,11 +15,28 @@ if TYPE_CHECKING:
     from hami_admission.vendors.vendor import Assigned
 
 
-def standard(assigned: Assigned, *, to_allocate: str, allocated: str) -> dict[str, str]:
-    """The grants under both keys (facts/scheduling.md 11.1)."""
-    return dict.fromkeys((to_allocate, allocated), grants.encode(assigned.grants))
+def standard(
+    assigned: Assigned, *, to_allocate: str, allocated: str, more: str = ""
+) -> dict[str, str]:
+    """The grants under both keys (facts/scheduling.md 11.1), or under the one that there is.
+
+    ``more`` is the key for what upstream's form has no room for; written where there is such.
+    """
+    text = grants.encode(assigned.grants)
+    found = {key: text for key in (to_allocate, allocated) if key}
+    rest = details.encode(assigned.grants) if more else ""
+    return {**found, more: rest} if rest else found
 
 
-def recalled(annotations: Mapping[str, str], *, allocated: str) -> PodGrants:
+def recalled(annotations: Mapping[str, str], *, allocated: str, more: str = "") -> PodGrants:
     """The grants by slot; raises Malformed."""
-    return grants.decode(annotations.get(allocated, ""))
+    found = grants.decode(annotations.get(allocated, ""))
+    rest = annotations.get(more, "") if more else ""
+    return details.decode(rest, found) if rest else found
+
+
+def called(found: PodGrants, word: str) -> PodGrants:
+    """The grants under another word: in annotations some families' cards have other names."""
+    return tuple(
+        tuple(msgspec.structs.replace(grant, vendor=word) for grant in slot) for slot in found
+    )

@@ -16,7 +16,7 @@ from hami_admission.model.verdict import Objection, Reason
 from hami_admission.topology import runs
 from hami_admission.vendors import holdings
 from hami_admission.vendors.inventory import Inventory
-from hami_admission.vendors.vendor import NOTHING, Assigned, Keys, Reading, Vendor
+from hami_admission.vendors.vendor import NOTHING, About, Assigned, Keys, Reading, Vendor
 from hami_admission.wire import keys, quantities
 from hami_admission.wire.errors import Malformed
 
@@ -44,7 +44,7 @@ def neuron(options: NeuronOptions) -> Vendor:
     """The value of the family, under the resource names that the options give."""
     names = ResourceNames(count=options.resource_count_name, cores=options.resource_cores_name)
 
-    def parse(container: Container) -> Reading:
+    def parse(container: Container, annotations: Mapping[str, str]) -> Reading:
         return _reading(container, names)
 
     def inventory(facts: NodeFacts) -> Inventory:
@@ -55,6 +55,13 @@ def neuron(options: NeuronOptions) -> Vendor:
 
     return Vendor(
         word=WORD,
+        about=About(
+            "AWS Neuron",
+            "whole devices, or their cores one by one",
+            "AWS's neuron-device-plugin with its scheduler extension, whose annotations we write",
+            "side by side: any run on Inferentia, aligned groups of 4, 8 or 16 on Trainium",
+            cores="cores of one device, or of several whole devices",
+        ),
         names=names,
         keys=Keys(use_uuid=keys.NEURON_USE_UUID, nouse_uuid=keys.NEURON_NOUSE_UUID),
         parse=parse,

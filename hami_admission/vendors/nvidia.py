@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from hami_admission.model.names import ResourceNames
+from hami_admission.model.node import Handover
 from hami_admission.model.pod import EnvVar, from_field
 from hami_admission.vendors import charges, holdings, linked, mig, parse
 from hami_admission.vendors.checks import COMMON, COMMON_OF_ANY
 from hami_admission.vendors.inventory import Inventory, registered
-from hami_admission.vendors.vendor import Keys, Reading, Runtime, Vendor
+from hami_admission.vendors.vendor import About, Keys, Reading, Runtime, Vendor
 from hami_admission.wire import keys, registers, reservations, wishes
 from hami_admission.wire.errors import Malformed
 
@@ -33,6 +34,9 @@ WORD = "NVIDIA"
 RIVALS = ("k8s-device-plugin", "nvidia-device-plugin", "vgpu-device-plugin")
 """Of NVIDIA itself, its operator, and Volcano."""
 
+THERE = ("Reported", "Requesting")
+"""How the handshake of a node with HAMi's plugin begins; HAMi 2.7 gives a node up with another."""
+
 RUNTIME = Runtime(
     handler="nvidia",
     question=(
@@ -52,12 +56,19 @@ def nvidia(options: NvidiaOptions) -> Vendor:
         percent=options.resource_percent_name,
         cores=options.resource_cores_name,
         priority=options.resource_priority_name,
+        unit_mib=options.memory_factor,
     )
     defaults = parse.Defaults(
-        options.default_gpu_num, options.default_memory, options.default_cores
+        options.default_gpu_num, options.default_memory, options.default_cores, exclusive=True
     )
     return Vendor(
         word=WORD,
+        about=About(
+            "NVIDIA",
+            "memory and cores, by HAMi's library; instances of cards in MIG mode",
+            "our agent, or HAMi's nvidia-device-plugin",
+            f"linked by NVLink: `{keys.TOPOLOGY}`; or on one NUMA node",
+        ),
         names=names,
         keys=Keys(
             use_type=keys.NVIDIA_USE_TYPE,
@@ -99,13 +110,20 @@ def _inventory(facts: NodeFacts, *, count: str) -> Inventory:
     scores = facts.annotations.get(keys.NVIDIA_SCORES, "").strip()
     uuids = tuple(device.uuid for device in found.devices)
     rows = registers.decode_scores(scores, uuids) if scores and uuids else ()
-    if not (cordoned or rows):
+    # HAMi's plugin says that it is there; our agent takes that away, for nothing is handed to it.
+    theirs = facts.annotations.get(keys.NVIDIA_HANDSHAKE, "").strip().startswith(THERE)
+    handover = Handover(keys.NODE_LOCK) if theirs else None
+    if not (cordoned or rows or handover):
         return found
-    devices = tuple(
-        msgspec.structs.replace(each, position=n, cordoned=each.uuid in cordoned, links=rows)
-        for n, each in enumerate(found.devices)
+    devices = (
+        found.devices
+        if not (cordoned or rows)
+        else tuple(
+            msgspec.structs.replace(each, position=n, cordoned=each.uuid in cordoned, links=rows)
+            for n, each in enumerate(found.devices)
+        )
     )
-    return Inventory(devices, found.until)
+    return Inventory(devices, found.until, handover)
 
 
 def _charge(card: Card, request: Request) -> Grant | Reason:

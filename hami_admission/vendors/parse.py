@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from hami_admission.model.names import ResourceNames
 from hami_admission.model.pod import Container
 from hami_admission.model.request import Request
 from hami_admission.model.verdict import Objection
@@ -15,10 +16,10 @@ from hami_admission.wire import quantities
 from hami_admission.wire.errors import Malformed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterable, Mapping
 
-    from hami_admission.model.names import ResourceNames
     from hami_admission.model.pod import Kind, Quantity
+    from hami_admission.vendors.vendor import Parse
 
     _Asked = tuple[Quantity | None, ...]
 
@@ -34,16 +35,23 @@ _LONGEST = 32
 
 
 class Defaults(msgspec.Struct, frozen=True):
-    """What is meant when a container leaves something out."""
+    """What is meant when a container leaves something out, and the fewest cores that it may ask.
 
-    count: int
-    memory_mib: int
-    cores: int
+    ``exclusive``: a card whose memory is not divided and whose cores are not named is taken whole,
+    with all its cores. ``bytes_too``: an amount of memory with a suffix (``4Gi``) means bytes.
+    ``percent_first``: where memory and percentage are given, the percentage decides.
+    """
+
+    count: int = 1
+    memory_mib: int = 0
+    cores: int = 0
+    exclusive: bool = False
+    least_cores: int = 0
+    bytes_too: bool = False
+    percent_first: bool = False
 
 
-def reader(
-    *, vendor: str, names: ResourceNames, defaults: Defaults, apart: str = ""
-) -> Callable[[Container], Reading]:
+def reader(*, vendor: str, names: ResourceNames, defaults: Defaults, apart: str = "") -> Parse:
     """How containers ask by these names; the same amounts in the same place are read once.
 
     Pods of one workload ask alike, and nothing but the amounts of our names (and the container's
@@ -58,7 +66,7 @@ def reader(
     def known(kind: Kind, index: int, asked: _Asked) -> Reading:
         return _by_names(Container("", kind, index), vendor, names, defaults, asked)
 
-    def read(container: Container) -> Reading:
+    def read(container: Container, annotations: Mapping[str, str]) -> Reading:
         limits, requests = container.limits or _NONE, container.requests or _NONE
         asked = (*map(limits.get, names.all), *map(requests.get, names.all))
         if asked == nothing:
@@ -72,6 +80,57 @@ def reader(
         return _alone(container, names, apart) or reading
 
     return read
+
+
+def whole_cards(
+    read: Parse, names: ResourceNames, whole: Mapping[str, int], unless: str = ""
+) -> Parse:
+    """Like ``read``, but several cards are taken whole, and their amounts are those of all.
+
+    ``whole`` is what one card has, by name. One card is taken whole as well where ``unless`` is
+    given, and not named. What is read again has these amounts already, and is left as it is.
+    """
+
+    def parsed(container: Container, annotations: Mapping[str, str]) -> Reading:
+        found = read(_without(container, whole), annotations)
+        found = read(container, annotations) if found is NOTHING else found
+        request = found.request
+        if request is None:
+            return found
+        both = container.limits or _NONE, container.requests or _NONE
+        if request.count == 1 and (not unless or any(unless in each for each in both)):
+            return read(container, annotations)
+        limits, warnings = dict(found.limits), list(found.warnings)
+        for name, one in whole.items():
+            total = request.count * one
+            wrong = [each[name] for each in both if name in each and not _equals(each[name], total)]
+            if wrong or name not in both[0]:
+                limits[name] = total
+            if wrong:
+                warnings.append(
+                    f"{container.path}: {name}: {wrong[0]} is not {request.count} whole cards,"
+                    f" so it is made {total}"
+                )
+        memory = whole[names.memory] * names.unit_mib if names.memory in whole else None
+        request = msgspec.structs.replace(
+            request,
+            memory_mib=memory or request.memory_mib,
+            cores=whole.get(names.cores, request.cores),
+        )
+        return msgspec.structs.replace(
+            found, request=request, limits=limits, warnings=tuple(warnings)
+        )
+
+    return parsed
+
+
+def _without(container: Container, names: Iterable[str]) -> Container:
+    """The container as if these were not asked."""
+    limits, requests = (
+        None if given is None else {name: given[name] for name in given if name not in names}
+        for given in (container.limits, container.requests)
+    )
+    return msgspec.structs.replace(container, limits=limits, requests=requests)
 
 
 def _alone(container: Container, names: ResourceNames, apart: str) -> Reading | None:
@@ -101,14 +160,15 @@ def _by_names(
 
     ``asked`` are limits and requests in the order of ``names.all``. Limits win, requests serve
     where a limit is absent and are copied to it, because Kubernetes wants a limit for each
-    extended resource. The count is defaulted when only sizes are given. A card whose memory is not
-    divided and whose cores are not named is taken whole: 100 cores.
+    extended resource. The count is defaulted when only sizes are given.
     """
     limits = dict(zip(names.all, asked[: len(names.all)], strict=True))
     requests = dict(zip(names.all, asked[len(names.all) :], strict=True))
     objections: list[Objection] = []
     values = {
-        name: _read(container, name, limits[name], requests[name], names, objections)
+        name: _read(
+            container, name, limits[name], requests[name], _Bounds(names, defaults), objections
+        )
         for name in names.all
         if limits[name] is not None or requests[name] is not None
     }
@@ -136,13 +196,15 @@ def _asks(
     cores = values.get(names.cores)
     if cores is None:
         whole = percent == 100 if percent is not None else memory is None
-        cores = 100 if whole else defaults.cores
+        whole = whole and defaults.exclusive
+        cores = names.whole_cores if whole else defaults.cores
         if whole:
-            wanted[names.cores] = 100
-    if not memory and not percent and defaults.memory_mib:
-        memory = defaults.memory_mib
+            wanted[names.cores] = names.whole_cores
+    mib = 0 if defaults.percent_first and percent else (memory or 0) * names.unit_mib
+    if not mib and not percent and defaults.memory_mib:
+        mib = defaults.memory_mib
     return Reading(
-        request=Request(vendor, count, memory or None, percent or 100, cores),
+        request=Request(vendor, count, mib or None, percent or 100, cores),
         limits=wanted,
         priority=values.get(names.priority),
         warnings=_guessed(container, names, defaults, values),
@@ -181,10 +243,11 @@ def _guessed(
 ) -> tuple[str, ...]:
     """What we made of a request that can be read in two ways."""
     warnings = []
-    if values.get(names.cores) == 100 and _divided(names, values):
+    if values.get(names.cores) == names.whole_cores and _divided(names, values):
         warnings.append(
-            f"{container.path}: {names.cores}: 100 keeps the card to this container alone, though"
-            f" it asks for a part of the memory; write less, or 0 for no limit, to share the card"
+            f"{container.path}: {names.cores}: {names.whole_cores} keeps the card to this container"
+            " alone, though it asks for a part of the memory; write less, or 0 for no limit, to"
+            " share the card"
         )
     if values.get(names.memory) and names.percent not in values:
         return tuple(warnings)
@@ -193,9 +256,10 @@ def _guessed(
     else:
         whole = "the whole memory of the card"
     if values.get(names.memory) and values.get(names.percent):
+        decides = names.percent if defaults.percent_first else names.memory
         warnings.append(
             f"{container.path}: both {names.memory} and {names.percent} are given;"
-            f" {names.memory} decides"
+            f" {decides} decides"
         )
     if not (values.get(names.memory) or values.get(names.percent)):
         warnings += [
@@ -216,24 +280,24 @@ def _read(
     name: str,
     limit: Quantity | None,
     request: Quantity | None,
-    names: ResourceNames,
+    bounds: _Bounds,
     objections: list[Objection],
 ) -> int:
     """The amount, or 0 and an objection."""
     raw = request if limit is None else limit
     assert raw is not None, "asked only for names that are given"
-    high = _highest(name, names)
+    low, high = bounds.of(name)
     try:
-        value = quantities.integer(raw)
+        value = bounds.value(name, raw)
     except Malformed as error:
         where = _path(container, name, limit)
         objections.append(Objection(where, str(raw)[:60], f"{error}; write a whole number"))
         return 0
-    if value is None or not 0 <= value <= high or _meant_bytes(name, raw, names):
+    if value is None or not low <= value <= high:
         where = _path(container, name, limit)
-        objections.append(Objection(where, str(raw), _advice(name, raw, high, names)))
+        objections.append(Objection(where, str(raw), _advice(bounds, name, raw)))
         return 0
-    if request is not None and request != raw and not _equals(request, value):
+    if request is not None and request != raw and not _equals(request, raw):
         where = _path(container, name, None)
         advice = f"differs from the limit {raw}; make both equal, or leave the request out"
         objections.append(Objection(where, str(request)[:60], advice))
@@ -244,32 +308,55 @@ def _path(container: Container, name: str, limit: Quantity | None) -> str:
     return f"{container.path}.resources.{'requests' if limit is None else 'limits'}[{name}]"
 
 
-def _highest(name: str, names: ResourceNames) -> int:
-    if name == names.memory:
-        return MAX_MEMORY_MIB
-    if name == names.count:
-        return MAX_CARDS
-    return 1 if name == names.priority else 100
-
-
-def _equals(request: Quantity, value: int) -> bool:
+def _equals(request: Quantity, raw: Quantity) -> bool:
     try:
-        return quantities.integer(request) == value
+        return quantities.parse(request) == quantities.parse(raw)
     except Malformed:
         return False
 
 
-def _meant_bytes(name: str, raw: Quantity, names: ResourceNames) -> bool:
-    return name == names.memory and quantities.binary(raw)
+class _Bounds(msgspec.Struct, frozen=True):
+    """What the amounts of a family may be."""
+
+    names: ResourceNames
+    defaults: Defaults
+
+    def of(self, name: str) -> tuple[int, int]:
+        """The lowest and the highest."""
+        names = self.names
+        if name == names.memory:
+            return 0, MAX_MEMORY_MIB // names.unit_mib
+        if name == names.count:
+            return 0, MAX_CARDS
+        if name == names.cores:
+            return self.defaults.least_cores, names.whole_cores
+        return 0, 1 if name == names.priority else 100
+
+    def value(self, name: str, raw: Quantity) -> int | None:
+        """The whole number that is meant; bytes are none, unless the family takes them.
+
+        Raises Malformed.
+        """
+        if name != self.names.memory:
+            return quantities.integer(raw)
+        if self.defaults.bytes_too and not str(raw)[-1:].isdigit():
+            return self.names.in_units(-(-quantities.floor(raw) // _MIB))
+        return None if quantities.binary(raw) else quantities.integer(raw)
 
 
-def _advice(name: str, raw: Quantity, high: int, names: ResourceNames) -> str:
+def _advice(bounds: _Bounds, name: str, raw: Quantity) -> str:
     """What to write instead, from the value where it can be told."""
+    names, (low, high) = bounds.names, bounds.of(name)
     if name == names.memory:
-        mib = quantities.floor(raw) // _MIB
-        hint = f"; for {raw} bytes write {mib}" if 0 < mib <= high else ""
-        return f"the unit is MiB already, per card: a whole number from 0 to {high}{hint}"
+        units = quantities.floor(raw) // (_MIB * names.unit_mib)
+        hint = f"; for {raw} bytes write {units}" if 0 < units <= high else ""
+        unit = "MiB" if names.unit_mib == 1 else f"{names.unit_mib} MiB"
+        return f"the unit is {unit} already, per card: a whole number from 0 to {high}{hint}"
     if name == names.priority:
         return "must be 0 (high) or 1 (low)"
     unit = "cards of one container" if name == names.count else "percent of one card"
-    return f"must be a whole number from 0 to {high} ({unit})"
+    if name == names.count and names.places:
+        unit = "places of one card"
+    if name == names.cores and names.whole_cores != 100:
+        unit = "cores of one card"
+    return f"must be a whole number from {low} to {high} ({unit})"

@@ -12,25 +12,31 @@ from hami_admission.model.card import Card
 from hami_admission.model.device import Device
 from hami_admission.model.grant import Grant, PodGrants, SlotGrants
 from hami_admission.model.instance import Instance, Place
+from hami_admission.model.pod import EnvVar
 from hami_admission.model.request import Request
 from hami_admission.model.verdict import Objection, Reason
-from hami_admission.model.wishes import Wishes
+from hami_admission.model.wishes import Selection, Wishes
 from hami_admission.vendors.checks import COMMON, COMMON_OF_ANY, Check
 
 if TYPE_CHECKING:
     from hami_admission.model.names import ResourceNames
-    from hami_admission.model.pod import Container, EnvVar
+    from hami_admission.model.pod import Container
     from hami_admission.vendors.inventory import Inventory
     from hami_admission.wire.nodes import NodeFacts
 
 
 class Keys(msgspec.Struct, frozen=True, kw_only=True):
-    """The annotations in which users of this family choose cards; empty where there is no such."""
+    """The annotations in which users of this family choose cards; empty where there is no such.
+
+    Those that are ``older`` hold beside the others.
+    """
 
     use_type: str = ""
     nouse_type: str = ""
     use_uuid: str = ""
     nouse_uuid: str = ""
+    older_use_uuid: str = ""
+    older_nouse_uuid: str = ""
     mode: str = ""
     numa_bind: str = ""
 
@@ -40,11 +46,31 @@ class Keys(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(filter(None, msgspec.structs.astuple(self)))
 
 
+class About(msgspec.Struct, frozen=True):
+    """What docs/vendors.md says of a family and its value cannot show: short texts.
+
+    ``title`` is whose cards these are, the same for all values of one maker; ``sharing`` what a
+    container can have of a card, ``plugin`` who gives it out on the node, ``topology`` which cards
+    go together, ``memory`` and ``cores`` what 1 of each means where the names do not say it.
+    """
+
+    title: str = ""
+    sharing: str = ""
+    plugin: str = ""
+    topology: str = ""
+    memory: str = ""
+    cores: str = ""
+
+
+UNTOLD = About()
+
+
 class Reading(msgspec.Struct, frozen=True):
     """What one container asks of this family.
 
-    ``limits`` are the resource limits that it lacks for that, by name. A reading with objections
-    has no request.
+    ``limits`` are the resource limits that it must have for that and has not, by name; ``env`` is
+    the environment that it must have, ``notes`` are the annotations that its pod must have. A
+    reading with objections has no request.
     """
 
     request: Request | None = None
@@ -52,6 +78,8 @@ class Reading(msgspec.Struct, frozen=True):
     priority: int | None = None
     objections: tuple[Objection, ...] = ()
     warnings: tuple[str, ...] = ()
+    env: tuple[EnvVar, ...] = ()
+    notes: dict[str, str] = {}
 
 
 NOTHING = Reading()
@@ -77,6 +105,9 @@ def never(count: int, wishes: Wishes) -> bool:
     return False
 
 
+Parse = Callable[["Container", Mapping[str, str]], Reading]
+"""What a container asks, in a pod with these annotations."""
+
 Made = Mapping[Place, Instance]
 """The parts of cut cards that exist for a pod, by where they lie."""
 
@@ -96,11 +127,21 @@ Resolve = Callable[[Request, Sequence[Card]], Request | Reason]
 """What a request means on the cards of one node, where that depends on the cards."""
 
 
+Score = Callable[[Sequence[Card], PodGrants, Wishes], float]
+"""How well a pod's grants go with the cards of a node, before them; more is better.
+
+It decides before the fullness of nodes does, and only between nodes of one family.
+"""
+
+Spoiled = Callable[[Sequence[Card], Selection], Mapping[str, Reason]]
+"""The cards that cannot serve because of others of their node, by uuid, and why."""
+
+
 class Assigned(msgspec.Struct, frozen=True):
     """What a pod got of this family, for those who read its annotations.
 
     ``requests`` and ``grants`` are by slot, ``devices`` by uuid; ``now`` is a unix second; ``made``
-    are the instances that exist, none where nothing was bound.
+    are the instances that exist, none where nothing was bound; ``containers`` are names by slot.
     """
 
     node: str
@@ -109,6 +150,7 @@ class Assigned(msgspec.Struct, frozen=True):
     grants: PodGrants
     devices: Mapping[str, Device]
     made: Made = {}
+    containers: tuple[str, ...] = ()
 
 
 class Runtime(msgspec.Struct, frozen=True, kw_only=True):
@@ -129,11 +171,14 @@ class Vendor:
     it says), ``checks`` which cards may serve at all (``checks_of_any`` are those that matter to a
     pod without wishes), ``charge`` what one costs, ``repeats`` whether one request may take this
     card again, ``choose`` which of the candidates go together (None: the first), ``choosy`` whether
-    it may refuse so many of them.
+    it may refuse so many of them, ``spoiled`` which cards others of the node keep from serving,
+    ``score`` how good a node is for it. ``same_cards``: all containers of a pod use the cards of
+    the first that has some. ``single``: one container of a pod at most may have any.
 
     On pods: ``parse`` reads what a container asks, ``wanted`` gives the environment that a
     container with a request must have (by slot), ``bare`` what one without must have beside it;
-    ``owned`` are the beginnings of names that users cannot set. ``late`` gives the values that
+    ``owned`` are the beginnings of names that users cannot set, ``reads`` the annotations that
+    ``parse`` looks at. ``late`` gives the values that
     only the placement knows, by environment name; ``annotate`` and ``recall`` write and read what
     the pod holds.
     """
@@ -141,7 +186,7 @@ class Vendor:
     word: str
     names: ResourceNames
     keys: Keys
-    parse: Callable[[Container], Reading]
+    parse: Parse
     inventory: Callable[[NodeFacts], Inventory]
     charge: Charge
     annotate: Callable[[Assigned], dict[str, str]]
@@ -152,6 +197,11 @@ class Vendor:
     repeats: Callable[[Card], bool] | None = None
     choose: Choose | None = None
     choosy: Callable[[int, Wishes], bool] = never
+    spoiled: Spoiled | None = None
+    score: Score | None = None
+    same_cards: bool = False
+    single: bool = False
+    reads: tuple[str, ...] = ()
     wanted: Callable[[int, Reading], tuple[EnvVar, ...]] = no_environment
     bare: Callable[[Container], tuple[EnvVar, ...]] = no_company
     owned: tuple[str, ...] = ()
@@ -160,3 +210,4 @@ class Vendor:
     register: str = ""
     rivals: tuple[str, ...] = ()
     runtime: Runtime | None = None
+    about: About = UNTOLD

@@ -12,17 +12,18 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-def notes(node: str, now: float) -> dict[str, str]:
+def notes(node: str, now: float, *, handed: bool = False) -> dict[str, str]:
     """What every placed pod gets: upstream's keys (facts/scheduling.md 11.1).
 
-    The phase is ``success`` at once: nothing is looked up or patched on the node any more.
+    Our own agent looks up and patches nothing, so the phase is ``success`` at once; a device
+    plugin of others (``handed``) looks for pods that are ``allocating``, and ends that itself.
     """
     seconds = str(int(now))
     return {
         keys.ASSIGNED_NODE: node,
         keys.ASSIGNED_TIME: seconds,
         keys.BIND_TIME: seconds,
-        keys.BIND_PHASE: keys.BIND_PHASE_SUCCESS,
+        keys.BIND_PHASE: keys.BIND_PHASE_ALLOCATING if handed else keys.BIND_PHASE_SUCCESS,
     }
 
 

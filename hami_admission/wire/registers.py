@@ -57,6 +57,7 @@ class _Card(msgspec.Struct, omit_defaults=True):
     mode: str = ""
     health: bool = False
     profiles: tuple[_Profile, ...] = msgspec.field(name="migProfiles", default=())
+    facts: dict[str, object] = msgspec.field(name="custominfo", default={})
 
 
 class _Pairs(msgspec.Struct):
@@ -82,12 +83,21 @@ def decode(text: str) -> tuple[Device, ...]:
     Nodes report themselves again and again, mostly unchanged: what was read is kept.
     """
     form = text.strip()
-    cards = _from_json(form) if form.startswith("[") else _from_text(form)
-    if len(cards) > MAX_CARDS:
-        raise Malformed(f"register annotation: {len(cards)} cards, more than {MAX_CARDS}")
-    if len({card.uuid for card in cards}) != len(cards):
+    return checked(_from_json(form) if form.startswith("[") else _from_text(form))
+
+
+def checked(devices: list[Device]) -> tuple[Device, ...]:
+    """The cards of a node in order; raises Malformed for what no node can have."""
+    for card in devices:
+        if not card.uuid:
+            raise Malformed("register annotation: a card without an id")
+        if min(card.index, card.slots, card.memory_mib, card.cores) < 0:
+            raise Malformed(f"register annotation: card {card.uuid[:80]!r} has a negative number")
+    if len(devices) > MAX_CARDS:
+        raise Malformed(f"register annotation: {len(devices)} cards, more than {MAX_CARDS}")
+    if len({card.uuid for card in devices}) != len(devices):
         raise Malformed("register annotation: the same card id twice")
-    return _in_order(cards)
+    return _in_order(devices)
 
 
 @lru_cache(maxsize=8192)
@@ -156,10 +166,6 @@ def _from_fields(text: str) -> _Card:
 
 
 def _to_device(card: _Card) -> Device:
-    if not card.id:
-        raise Malformed("register annotation: a card without an id")
-    if min(card.index, card.count, card.devmem, card.devcore) < 0:
-        raise Malformed(f"register annotation: card {card.id[:80]!r} has a negative number")
     profiles = tuple(_to_profile(card.id, each) for each in card.profiles)
     return Device(
         uuid=card.id,
@@ -173,6 +179,16 @@ def _to_device(card: _Card) -> Device:
         healthy=card.health,
         units=max((start + size for each in profiles for start, size in each.places), default=0),
         profiles=profiles,
+        facts=_to_facts(card.facts),
+    )
+
+
+def _to_facts(wire: dict[str, object]) -> tuple[tuple[str, str], ...]:
+    """Texts and numbers by name; what is neither no family reads."""
+    return tuple(
+        (name, str(value))
+        for name, value in sorted(wire.items())
+        if isinstance(value, str | int | float) and not isinstance(value, bool)
     )
 
 
@@ -212,4 +228,5 @@ def _to_wire(device: Device) -> _Card:
             )
             for each in device.profiles
         ),
+        facts=dict(device.facts),
     )

@@ -28,6 +28,8 @@ CONSTRUCTORS: dict[str, tuple[int, str]] = {
     "Objection": (2, "advice"),
     "Refusal": (0, "text"),
     "BindFailed": (0, "message"),
+    "Unanswered": (0, "message"),
+    "NotFree": (0, "message"),
     "NotCaughtUp": (0, "message"),
     "deny": (1, "message"),
     "later": (0, "reason"),
@@ -52,12 +54,21 @@ WARNINGS = {
     "simulate/outcome.py: ()",
     "simulate/outcome.py: decision.warnings",
     "simulate/run.py: warnings",
+    "vendors/hygon.py: (*reading.warnings, warning)",
+    "vendors/ascend.py: reading.warnings + raised",
     "vendors/parse.py: _guessed(container, names, defaults, values)",
+    "vendors/parse.py: tuple(warnings)",
+    "vendors/enflame.py: _beside(container, names.count, ignored)",
+    "vendors/kunlun.py: (*reading.warnings, *_beyond(f'{container.path}: {name}', asked))",
 }
 """What is given as ``warnings=`` anywhere; the functions behind these are WARNERS."""
 
 WARNERS = {
-    "vendors/parse.py": {"_guessed"},
+    "vendors/hygon.py": {"_parse"},
+    "vendors/parse.py": {"_guessed", "whole_cards"},
+    "vendors/kunlun.py": {"_beyond"},
+    "vendors/ascend.py": {"_raised"},
+    "vendors/enflame.py": {"_beside"},
     "admission/mutate.py": {"overruled"},
     "admission/scope.py": {"_exempt", "_of_another_scheduler"},
     "simulate/workloads.py": {"_requests_only", "_rollout", "_programs"},

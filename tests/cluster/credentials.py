@@ -31,6 +31,10 @@ IDENTITIES: dict[str, tuple[str, tuple[str, ...]]] = {
         ("system:serviceaccounts", "system:serviceaccounts:hami-system"),
     ),
     "kubelet": ("system:node:rig-node", ("system:nodes",)),
+    "plugin": (
+        "system:serviceaccount:kube-system:device-plugin",
+        ("system:serviceaccounts", "system:serviceaccounts:kube-system", "system:masters"),
+    ),
     "user": ("alice", ()),
 }
 

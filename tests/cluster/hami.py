@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from hami_admission.wire import keys
 from tests import build
 from tests.cluster.kinds import KINDS
+from tests.cluster.others import Other
 
 if TYPE_CHECKING:
     from tests.cluster.api import Api
@@ -108,6 +110,11 @@ def filtered(name: str, *containers: Json, node: str, allocated: str) -> Json:
     for key in ("hami.io/bind-time", "hami.io/bind-phase"):
         del made["metadata"]["annotations"][key]
     return made
+
+
+def plugin(*nodes: str) -> Other:
+    """HAMi's device plugin of these nodes."""
+    return Other("nvidia", [*nodes], keys.NVIDIA_TO_ALLOCATE)
 
 
 async def create(api: Api, namespace: str, document: Json, status: str | None) -> None:

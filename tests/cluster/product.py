@@ -36,8 +36,9 @@ MANIFESTS = ("rbac.yaml", "policy.yaml", "mutating.yaml", "validating.yaml")
 SCHEDULER_ENV = {"GOGC": "400"}
 """As webhooks/kube-scheduler.yaml advises."""
 
-SETTINGS = "holdSeconds: 10\n"
-"""Shorter than shipped: no webhook of these tests takes ten seconds, and many wait for its end."""
+SETTINGS = "holdSeconds: 10\nnodeLockSeconds: 20\n"
+"""Shorter than shipped: no webhook of these tests takes ten seconds, and many wait for its end; and
+no device plugin of theirs takes twenty."""
 
 SERVER_NAME = "hami-admission.hami-system.svc"
 

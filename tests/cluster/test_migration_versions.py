@@ -13,6 +13,7 @@ from tests.cluster import hami
 from tests.cluster.api import Api, ApiFailure, wait
 from tests.cluster.hami import share
 from tests.cluster.kinds import KINDS
+from tests.cluster.others import running
 from tests.cluster.product import a_quota
 from tests.cluster.test_placement import placed
 from tests.cluster.test_quota import create, gpu_pod, shows
@@ -108,29 +109,35 @@ async def test_pods_of_hami_are_counted_on_cards_and_in_quotas(
     left = left_by_hami("n1", init=init)
     for pod, phase in left.values():
         await hami.create(api, namespace, pod, phase)
-    await switch()
+    product = await switch()
+    with running(product.plane, hami.plugin("n1")):
+        await shows(api, namespace, gpu=7, gpumem=MEMORY, gpucores=120)
+        waiting = await placed(api, namespace, "waiting")
+        assert (
+            waiting["metadata"]["annotations"][keys.NVIDIA_ALLOCATED] == "GPU-n1-1,NVIDIA,1920,0:;"
+        )
 
-    await shows(api, namespace, gpu=7, gpumem=MEMORY, gpucores=120)
-    waiting = await placed(api, namespace, "waiting")
-    assert waiting["metadata"]["annotations"][keys.NVIDIA_ALLOCATED] == "GPU-n1-1,NVIDIA,1920,0:;"
+        await create(api, gpu_pod(namespace, "over", memory=30001))
+        await wait(
+            lambda: told(api, namespace, "FailedScheduling", "over"), "no card has that much"
+        )
+        exact = gpu_pod(namespace, "exact", memory=30000)
+        exact["spec"]["schedulerName"] = "hami-scheduler"
+        await create(api, exact)
+        found = await placed(api, namespace, "exact")
+        assert (
+            found["metadata"]["annotations"][keys.NVIDIA_ALLOCATED] == "GPU-n1-1,NVIDIA,30000,0:;"
+        )
+        with pytest.raises(
+            ApiFailure, match=r"exceeded quota: quota, requested: limits\.nvidia\.com/gpumem=1,"
+        ):
+            await create(api, gpu_pod(namespace, "refused", memory=1))
 
-    await create(api, gpu_pod(namespace, "over", memory=30001))
-    await wait(lambda: told(api, namespace, "FailedScheduling", "over"), "no card has that much")
-    exact = gpu_pod(namespace, "exact", memory=30000)
-    exact["spec"]["schedulerName"] = "hami-scheduler"
-    await create(api, exact)
-    found = await placed(api, namespace, "exact")
-    assert found["metadata"]["annotations"][keys.NVIDIA_ALLOCATED] == "GPU-n1-1,NVIDIA,30000,0:;"
-    with pytest.raises(
-        ApiFailure, match=r"exceeded quota: quota, requested: limits\.nvidia\.com/gpumem=1,"
-    ):
-        await create(api, gpu_pod(namespace, "refused", memory=1))
-
-    for pod, _ in left.values():
-        path = KINDS["Pod"].path(namespace, pod["metadata"]["name"])
-        await api.delete(path, gracePeriodSeconds=0)
-    await placed(api, namespace, "over")
-    await shows(api, namespace, gpu=2, gpumem=60001, gpucores=0)
+        for pod, _ in left.values():
+            path = KINDS["Pod"].path(namespace, pod["metadata"]["name"])
+            await api.delete(path, gracePeriodSeconds=0)
+        await placed(api, namespace, "over")
+        await shows(api, namespace, gpu=2, gpumem=60001, gpucores=0)
 
 
 async def test_instances_of_hami_keep_their_place_or_their_card(
@@ -236,18 +243,18 @@ async def test_the_version_before_left_holds_that_nobody_had_counted(
             "status": {"used": used},
         },
     )
-    await switch()
-
-    await placed(api, namespace, "held")
-    await shows(api, namespace, gpu=2, gpumem=40000)
-    notes = (await api.get(quota))["metadata"]["annotations"]
-    assert keys.QUOTA_HOLDS not in notes
-    assert int(notes[keys.QUOTA_COUNTED]) > 0
-    with pytest.raises(ApiFailure, match="exceeded quota"):
-        await create(api, gpu_pod(namespace, "over", memory=40001))
-    await create(api, gpu_pod(namespace, "exact", memory=40000))
-    found = await placed(api, namespace, "exact")
-    assert found["metadata"]["annotations"][keys.NVIDIA_ALLOCATED].endswith(",NVIDIA,40000,0:;")
-    for name in ("bound", "held", "exact"):
-        await api.delete(KINDS["Pod"].path(namespace, name), gracePeriodSeconds=0)
-    await shows(api, namespace, gpu=0, gpumem=0)
+    product = await switch()
+    with running(product.plane, hami.plugin("n1")):
+        await placed(api, namespace, "held")
+        await shows(api, namespace, gpu=2, gpumem=40000)
+        notes = (await api.get(quota))["metadata"]["annotations"]
+        assert keys.QUOTA_HOLDS not in notes
+        assert int(notes[keys.QUOTA_COUNTED]) > 0
+        with pytest.raises(ApiFailure, match="exceeded quota"):
+            await create(api, gpu_pod(namespace, "over", memory=40001))
+        await create(api, gpu_pod(namespace, "exact", memory=40000))
+        found = await placed(api, namespace, "exact")
+        assert found["metadata"]["annotations"][keys.NVIDIA_ALLOCATED].endswith(",NVIDIA,40000,0:;")
+        for name in ("bound", "held", "exact"):
+            await api.delete(KINDS["Pod"].path(namespace, name), gracePeriodSeconds=0)
+        await shows(api, namespace, gpu=0, gpumem=0)

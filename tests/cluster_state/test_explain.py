@@ -188,3 +188,8 @@ def test_a_card_beyond_what_it_has_is_not_hidden() -> None:
         assert explain.explain(made, f"other/{name}").warnings == [
             "card GPU-n-0 is given out beyond what it has: 90000 of 81920 MiB, 120 of 100 cores"
         ]
+
+
+def test_parts_of_a_card_are_told_as_such() -> None:
+    found = explained(a_cluster(build.device(0)), {"enflame.com/drs-gcu": 3})
+    assert [(each.vendor, each.memory) for each in found.asks] == [("Enflame", "3 slices")]

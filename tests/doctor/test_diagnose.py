@@ -571,6 +571,30 @@ def test_a_sick_card_among_well_ones_is_named() -> None:
     assert (said.level, said.found) == ("warning", "1 of 2 cards are sick: GPU-n-1")
 
 
+def shared_with_volcano(register: str) -> list[Finding]:
+    """What is said of a node whose first card two plugins register, the other one like that."""
+    node = clusters.node()
+    notes = {**(node.metadata.annotations or {}), "volcano.sh/node-vgpu-register": register}
+    metadata = msgspec.structs.replace(node.metadata, annotations=notes)
+    offered = {**(node.status.allocatable or {}), "volcano.sh/vgpu-number": "20"}
+    status = msgspec.structs.replace(node.status, allocatable=offered)
+    both = msgspec.structs.replace(node, metadata=metadata, status=status)
+    return [each for each in diagnose(healthy(**clusters.nodes(both))) if each.check == "nodes"]
+
+
+def test_a_card_that_one_node_offers_under_two_names_is_one_card() -> None:
+    (found,) = shared_with_volcano("GPU-n-0,10,81920,NVIDIA-A100,true,hami-core:")
+    assert (found.level, found.found) == ("ok", "1 offer cards, and are read")
+
+
+def test_a_register_is_read_as_its_family_writes_it() -> None:
+    (found,) = shared_with_volcano("GPU-n-0,10,81920,NVIDIA-A100,true:")
+    assert (found.level, found.found) == (
+        "problem",
+        "register annotation: a card has not the 6 fields of Volcano's plugin",
+    )
+
+
 def test_as_data() -> None:
     findings = (Finding("problem", "c", "l", "f", "d"), Finding("ok", "c", "l", "f"))
     assert report.of(findings) == {

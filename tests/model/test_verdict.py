@@ -37,6 +37,10 @@ def test_upstreams_tags_are_spelled_as_upstream_spells_them() -> None:
         "NodeInsufficientDevice",
         "AllocatedCardsInsufficientRequest",
         "ResourceQuotaNotFit",
+        "CardNotFoundCustomFilterRule",
+        "CardAppClassMismatch",
+        "CardQosPolicyMismatch",
+        "ModeNotFit",
     }
     assert NODE_UNREGISTERED == "node unregistered"
 

@@ -173,6 +173,7 @@ def test_scores_are_published_where_that_is_set() -> None:
     assert inventory.published(nothing, on) == {
         keys.NVIDIA_REGISTER: "[]",
         keys.NVIDIA_SCORES: None,
+        keys.NVIDIA_HANDSHAKE: None,
     }
 
 

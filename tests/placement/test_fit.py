@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -94,8 +95,19 @@ def test_every_reason_is_counted(reason: Reason) -> None:
     assert f"{count} {reason}" in str(found).split(", ")
 
 
-def test_the_table_has_every_reason_but_the_quotas() -> None:
-    assert set(Reason) - set(REASONS) == {Reason.QUOTA_NOT_FIT}
+def test_the_table_has_every_reason_but_the_quotas_and_those_of_single_families() -> None:
+    assert set(Reason) - set(REASONS) == {Reason.QUOTA_NOT_FIT, *OF_FAMILIES}
+    for reason, name in OF_FAMILIES.items():
+        assert reason in (Path(__file__).parents[1] / "vendors" / name).read_text()
+
+
+OF_FAMILIES = {
+    Reason.CARD_CUSTOM_RULE: "test_mthreads.py",
+    Reason.CARD_APP_CLASS_MISMATCH: "test_metax.py",
+    Reason.CARD_QOS_MISMATCH: "test_metax.py",
+    Reason.MODE_NOT_FIT: "test_ascend.py",
+}
+"""Reasons that only some families have, and the table that has them."""
 
 
 @pytest.mark.parametrize("reason", set(REASONS) - SETS)

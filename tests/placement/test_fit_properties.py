@@ -14,7 +14,8 @@ from hami_admission.settings import Settings
 from hami_admission.vendors import table
 from tests import build
 
-NVIDIA, NEURON = table.build(Settings())
+VENDORS = table.build(Settings())
+NVIDIA, NEURON = (table.by_word(VENDORS, word) for word in ("NVIDIA", "AWSNeuron"))
 
 cards = st.lists(
     st.tuples(st.integers(0, 10), st.integers(0, 400), st.integers(0, 100), st.booleans()),

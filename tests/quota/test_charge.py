@@ -87,10 +87,12 @@ def test_grants_cost_what_they_are() -> None:
 
 
 def test_managed_are_count_memory_and_cores() -> None:
-    assert limits.managed(NAMES.values()) == {
+    assert limits.managed(NAMES.values()) >= {
         "nvidia.com/gpu",
         "nvidia.com/gpumem",
         "nvidia.com/gpucores",
         "aws.amazon.com/neuron",
         "aws.amazon.com/neuroncore",
     }
+    assert "nvidia.com/gpumem-percentage" not in limits.managed(NAMES.values())
+    assert "nvidia.com/priority" not in limits.managed(NAMES.values())

@@ -73,7 +73,7 @@ def read(**amounts: Any) -> Any:
     """What a container with these amounts asks."""
     named = {"neuron": DEVICES, "neuroncore": CORES}
     limits = {named[name]: value for name, value in amounts.items()}
-    return NEURON.parse(build.pod(build.container(limits=limits)).containers[0])
+    return NEURON.parse(build.pod(build.container(limits=limits)).containers[0], {})
 
 
 REQUESTS: dict[str, tuple[dict[str, Any], Request | str | None]] = {
@@ -104,7 +104,7 @@ def test_request(sentence: str) -> None:
 
 def test_limit_and_request_must_be_the_same() -> None:
     container = build.container(limits={DEVICES: 1}, requests={DEVICES: 2})
-    assert NEURON.parse(build.pod(container).containers[0]).objections
+    assert NEURON.parse(build.pod(container).containers[0], {}).objections
 
 
 def choose(given: tuple[Card, ...], selection: Selection | None = None, **amounts: Any) -> Any:
@@ -206,5 +206,5 @@ def test_the_masks_are_read_again() -> None:
 def test_names_come_from_the_options() -> None:
     made = neuron(NeuronOptions(resource_count_name="x/n", resource_cores_name="x/c"))
     container = build.pod(build.container(limits={"x/c": 2})).containers[0]
-    assert made.parse(container).request == Request("AWSNeuron", 1, 0, 100, 2)
+    assert made.parse(container, {}).request == Request("AWSNeuron", 1, 0, 100, 2)
     assert made.names.all == ("x/n", "x/c")

@@ -144,7 +144,7 @@ def test_the_shorter_checks_of_a_pod_without_lists_say_the_same(fields: build.Js
 def test_names_and_runtime_class_come_from_the_options() -> None:
     vendor = nvidia(NvidiaOptions(resource_count_name="x/gpu", runtime_class="nvidia"))
     container = build.pod(build.container(limits={"x/gpu": 1, "nvidia.com/gpu": 8})).containers[0]
-    assert vendor.parse(container).request == Request("NVIDIA", 1, None, 100, 100)
+    assert vendor.parse(container, {}).request == Request("NVIDIA", 1, None, 100, 100)
     assert (vendor.names.count, vendor.runtime_class) == ("x/gpu", "nvidia")
 
 

@@ -24,7 +24,7 @@ def _read(
 ) -> Reading:
     given = None if limits is None else dict(limits)
     container = build.pod(build.container(limits=given, requests=requests)).containers[0]
-    return nvidia(options or NvidiaOptions()).parse(container)
+    return nvidia(options or NvidiaOptions()).parse(container, {})
 
 
 ASKS: dict[str, tuple[Json, tuple[int, int | None, int, int], Json]] = {

@@ -26,7 +26,7 @@ amounts = st.dictionaries(st.sampled_from((*NAMES.asking, NAMES.priority, "cpu")
 
 def _read(limits: dict[str, object], requests: dict[str, object] | None = None) -> Reading:
     container = build.pod(build.container(limits=limits, requests=requests)).containers[0]
-    return nvidia(NvidiaOptions()).parse(container)
+    return nvidia(NvidiaOptions()).parse(container, {})
 
 
 @given(amounts, st.none() | amounts)

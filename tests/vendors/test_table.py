@@ -20,10 +20,9 @@ SHARED = Request("NVIDIA", 1, 2000, 100, 0)
 
 
 def test_families_are_found_by_their_word() -> None:
-    assert [vendor.word for vendor in VENDORS] == ["NVIDIA", "AWSNeuron"]
     assert table.by_word(VENDORS, "NVIDIA") is VENDORS[0]
-    with pytest.raises(KeyError, match="DCU"):
-        table.by_word(VENDORS, "DCU")
+    with pytest.raises(KeyError, match="Abacus"):
+        table.by_word(VENDORS, "Abacus")
 
 
 def test_each_slot_is_read_and_requests_are_by_slot() -> None:

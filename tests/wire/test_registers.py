@@ -66,8 +66,8 @@ READ: dict[str, tuple[str, tuple[Device, ...]]] = {
     "HAMi 2.9: MIG profiles without places, and keys of other makers": (
         '[{"id":"GPU-b","index":1,"count":10,"devmem":40960,"devcore":100,"type":"NVIDIA A100",'
         '"numa":1,"mode":"mig","migtemplate":[{"geometry":[]}],"devicevendor":"NVIDIA",'
-        '"custominfo":{"a":1},"devicepairscore":{"uuid":"GPU-b"}}]',
-        (B,),
+        '"custominfo":{"a":1,"b":[]},"devicepairscore":{"uuid":"GPU-b"}}]',
+        (msgspec.structs.replace(B, facts=(("a", "1"),)),),
     ),
     "no NUMA node": (
         "GPU-a,10,40960,100,NVIDIA A100,-1,true:",

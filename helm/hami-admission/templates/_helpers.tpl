@@ -48,12 +48,33 @@ imagePullSecrets:
 {{/* All resource names that we serve, as a JSON list. */}}
 {{- define "hami.resourceNames" -}}
 {{- $v := .Values -}}
-{{ list $v.resourceName $v.resourceMem $v.resourceMemPercentage $v.resourceCores $v.resourcePriority $v.devices.awsneuron.resourceCountName $v.devices.awsneuron.resourceCoreName | toJson }}
+{{- $names := list $v.resourceName $v.resourceMem $v.resourceMemPercentage $v.resourceCores $v.resourcePriority -}}
+{{- $sections := list $v.devices.vnpus.configs $v.devices.iluvatars $v.devices.families -}}
+{{- range $key, $section := $v.devices -}}
+{{- if not (has $key (list "vnpus" "iluvatars" "families")) -}}{{- $sections = prepend $sections (list $section) -}}{{- end -}}
+{{- end -}}
+{{- range $section := $sections -}}
+{{- range $each := $section -}}
+{{- range $key, $name := $each -}}
+{{- if and (hasPrefix "resource" $key) $name -}}{{- $names = append $names $name -}}{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{ $names | uniq | toJson }}
 {{- end }}
 
 {{/* Namespaces outside of everything, as a JSON list. */}}
 {{- define "hami.ownNamespaces" -}}
 {{ list "kube-system" .Release.Namespace | uniq | toJson }}
+{{- end }}
+
+{{/* Groups of the service accounts in those, and in the ones of device plugins, as a list in CEL. */}}
+{{- define "hami.writers" -}}
+{{- $groups := list -}}
+{{- range concat (list .Release.Namespace "kube-system") .Values.pluginNamespaces | uniq -}}
+{{- $groups = append $groups (printf "system:serviceaccounts:%s" .) -}}
+{{- end -}}
+{{ include "hami.cel" $groups }}
 {{- end }}
 
 {{/* Those, and the ones that the operator leaves alone, as a JSON list. */}}

@@ -61,9 +61,9 @@ matchConditions:
     expression: >-
       (object.spec.containers + (has(object.spec.initContainers) ? object.spec.initContainers : []))
       .exists(c, has(c.resources) &&
-      {{ include "hami.cel" (include "hami.resourceNames" . | fromJsonArray) }}.exists(r,
-      (has(c.resources.limits) && r in c.resources.limits) ||
-      (has(c.resources.requests) && r in c.resources.requests)))
+      [has(c.resources.limits) ? c.resources.limits : {},
+      has(c.resources.requests) ? c.resources.requests : {}].exists(amounts, amounts.exists(r, r in
+      {{ include "hami.cel" (include "hami.resourceNames" . | fromJsonArray) }})))
 {{- end }}
 
 {{- define "hami.webhook.optOut" -}}
