@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 OWN, OTHER = KINDS["Node"].path(name="n1"), KINDS["Node"].path(name="n2")
-WANTED = "hami.io/mig-wanted.u"
+WANTED, HANDSHAKE = "hami.io/mig-wanted.u", "hami.io/node-handshake"
 REGISTER = "hami.io/node-nvidia-register"
 
 
@@ -53,9 +53,10 @@ async def test_it_writes_the_annotations_of_its_own_node(agent: Api, api: Api) -
     assert written["metadata"]["annotations"][REGISTER] == "[]"
     made = await agent.patch(OWN, notes(**{"hami.io/mig-instances": "{}"}))
     assert made["metadata"]["annotations"]["hami.io/mig-instances"] == "{}"
-    await api.patch(OWN, notes(**{WANTED: "{}"}))
-    done = await agent.patch(OWN, notes(**{WANTED: None}))
-    assert WANTED not in done["metadata"]["annotations"]
+    for theirs in (WANTED, HANDSHAKE):
+        await api.patch(OWN, notes(**{theirs: "{}"}))
+        done = await agent.patch(OWN, notes(**{theirs: None}))
+        assert theirs not in done["metadata"]["annotations"]
     gone = await agent.patch(OWN, notes(**{REGISTER: None}))
     assert REGISTER not in gone["metadata"]["annotations"]
 
@@ -67,6 +68,7 @@ FORBIDDEN: dict[str, tuple[str, Json]] = {
     "an annotation of somebody": (OWN, notes(of="me")),
     "one taken away": (OWN, notes(of=None)),
     "another of ours": (OWN, notes(**{"hami.io/device-cordon": "GPU-a"})),
+    "where HAMi's plugin is": (OWN, notes(**{HANDSHAKE: "Reported"})),
     "what a pod wants": (OWN, notes(**{WANTED: "{}"})),
     "a finalizer": (OWN, {"metadata": {"finalizers": ["a/b"]}}),
     "the status": (f"{OWN}/status", {"status": {"capacity": {"nvidia.com/gpu": "99"}}}),
