@@ -170,7 +170,7 @@ class _Control:
         meters.standing(leads, lambda: not self.probes.missing(), lambda: self.tls.ends)
         self.webhook = Webhook(self.cluster, self.charging, clock)
         self.client = client
-        served = self._routes(client)
+        served = self._routes(client, meters)
         meters.expect(path for _, path in served)
         self.server = Server(served, meters.request, grace=DRAIN_SECONDS)
         scrape = Scrape(self.cluster, registry, self._counts)
@@ -210,9 +210,10 @@ class _Control:
     def _lead(self) -> None:
         self.charging.touch(self.cluster.quotas.namespaces(), moved=False)
 
-    def _routes(self, client: Client) -> Routes:
+    def _routes(self, client: Client, meters: Meters) -> Routes:
         clock = time.time
         binder = Binder(self.cluster, self.charging, client, clock)
+        binder.locks.on_wait = meters.lock_wait
         ensure, tell = self.catch_up.ensure, self.recorder.tell
         extender = Extender(self.cluster, binder, ensure, tell, clock)
         extender.on_refused = self.preemptor.ask

@@ -80,7 +80,7 @@ class Binder:
         self._charging = charging
         self._api = api
         self._clock = clock
-        self._locks = nodelock.NodeLocks(
+        self.locks = nodelock.NodeLocks(
             api, cluster.node, clock, cluster.settings.node_lock_seconds
         )
         self._turns = asyncio.Semaphore(MOST_AT_ONCE)
@@ -131,7 +131,7 @@ class Binder:
         """The node's locks, where those plugins need them; the pod is still booked then."""
         uid = booking.pod.uid
         try:
-            async with self._locks.held(
+            async with self.locks.held(
                 booking.node, handovers, booking.pod, begun + LOCKED_SECONDS
             ):
                 self._still_booked(booking)

@@ -68,6 +68,8 @@ class NodeLocks:
         self._seen = seen
         self._clock = clock
         self._patience = patience
+        self.on_wait: Callable[[float, bool], None] = lambda seconds, taken: None
+        """Told how long each pod has waited, and whether it got the lock."""
         self._lines: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
 
     @asynccontextmanager
@@ -90,15 +92,22 @@ class NodeLocks:
         self, node: str, handover: Handover, pod: Pod, until: float
     ) -> AsyncIterator[None]:
         line = self._lines.setdefault((node, handover.lock), asyncio.Lock())
+        begun = asyncio.get_running_loop().time()
         try:
             async with asyncio.timeout_at(until):
                 await line.acquire()
         except TimeoutError as error:
+            self._waited(begun, False)
             raise NotFree(
                 f"node {node}: other pods wait for its device plugin as well ({handover.lock})"
             ) from error
         try:
-            text = await self._take(node, handover, pod, until)
+            try:
+                text = await self._take(node, handover, pod, until)
+            except NotFree:
+                self._waited(begun, False)
+                raise
+            self._waited(begun, True)
             try:
                 yield
             except Unsure:
@@ -108,6 +117,9 @@ class NodeLocks:
                 raise
         finally:
             line.release()
+
+    def _waited(self, begun: float, taken: bool) -> None:
+        self.on_wait(asyncio.get_running_loop().time() - begun, taken)
 
     async def _take(self, node: str, handover: Handover, pod: Pod, until: float) -> str:
         """What stands on the node then."""

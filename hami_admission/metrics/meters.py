@@ -34,6 +34,17 @@ class Meters:
             "Bookings whose pod was not bound in time.",
             registry=registry,
         )
+        waits = Histogram(
+            "hami_admission_node_lock_wait_seconds",
+            "Time that a bind waited for a node whose device plugin serves one pod at a time, by"
+            " whether it got it.",
+            ("result",),
+            buckets=BUCKETS,
+            registry=registry,
+        )
+        self._waits = {
+            done: waits.labels("taken" if done else "given_up") for done in (True, False)
+        }
         self._registry = registry
         self._children: dict[tuple[str, int], Histogram] = {}
 
@@ -43,6 +54,10 @@ class Meters:
         if child is None:
             child = self._children[route, status] = self._requests.labels(route, str(status))
         child.observe(seconds)
+
+    def lock_wait(self, seconds: float, taken: bool) -> None:
+        """A bind has waited for the lock of a node."""
+        self._waits[taken].observe(seconds)
 
     def expect(self, routes: Iterable[str]) -> None:
         """Begin at zero: of a series that begins with its first request, that one is not seen."""

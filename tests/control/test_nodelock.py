@@ -227,6 +227,16 @@ async def test_who_waits_too_long_in_line_is_told(monkeypatch: pytest.MonkeyPatc
     assert third.result() == "bound"
 
 
+async def test_how_long_they_waited_is_told() -> None:
+    shared, told = locks(Api(n=FRESH)), []
+    shared.on_wait = lambda seconds, taken: told.append((seconds > 0.04, taken))
+    for node in ("m", "n"):
+        with suppress(NotFree):
+            async with shared.held(node, [SHARED], pod(), until(0.05)):
+                pass
+    assert told == [(False, True), (True, False)]
+
+
 async def test_lines_do_not_stay() -> None:
     shared = locks(Api())
     async with AsyncExitStack() as stack:
