@@ -32,13 +32,14 @@ def changes(
             # Chips of one maker want the same of a container without any: once is enough.
             made = _container(slot, container, vendor, readings[slot])
             found += [each for each in made if each not in found]
-    notes = {
+    # Where containers differ the last one says it, also when the pod has it already.
+    wanted = {
         name: value
         for _, readings in asked
         for reading in readings
         for name, value in reading.notes.items()
-        if pod.annotations.get(name) != value
     }
+    notes = {name: value for name, value in wanted.items() if pod.annotations.get(name) != value}
     if notes:
         found.append(SetNotes(notes, not pod.annotations))
     if pod.scheduler_name != settings.scheduler_name:

@@ -83,7 +83,7 @@ def _bound(demand: Demand, cards: dict[str, Cards], vendors: table.Vendors) -> I
     for word in sorted(demand.words):
         asking = sum(any(each.vendor == word for each in slot) for slot in demand.slots)
         if asking > 1 and table.by_word(vendors, word).same_cards:
-            for card in cards.get(word, ()):
+            for card in sorted(cards.get(word, ()), key=lambda each: each.device.index):
                 only = demand.wishes.with_same(word, frozenset((card.device.uuid,)))
                 yield msgspec.structs.replace(demand, wishes=only)
 
