@@ -15,10 +15,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hami_admission.admission import changes
-from hami_admission.cluster import records
+from hami_admission.cluster import events, records
 from hami_admission.cluster.state import Cluster
 from hami_admission.model import grant as grants_of
 from hami_admission.model.card import Card
+from hami_admission.model.grant import Grant
 from hami_admission.model.verdict import Unfit
 from hami_admission.placement import decision, usage
 from hami_admission.placement import pod as pods
@@ -26,6 +27,7 @@ from hami_admission.quota import charge
 from hami_admission.settings import Settings
 from hami_admission.vendors import table
 from tests import build
+from tests.cluster_state.test_state_properties import same_twice
 from tests.vendors.samples import SAMPLES
 
 if TYPE_CHECKING:
@@ -239,3 +241,183 @@ def test_no_pod_costs_less_than_at_its_admission(word: str, data: st.DataObject)
         )
         given = charge.of_grants(pod.kinds, found, names)
         assert not [name for name, value in first.items() if value > given[name]]
+
+
+# More room never hurts.
+
+LESS_WITH_MORE_CARDS = {
+    "kunlun": "boards with more cards have larger wings, so that other cards are linked",
+    "XPU": "boards with more cards have larger wings, so that other cards are linked",
+}
+"""Families of which a pod may fit on a node, and not on one with one card more."""
+
+NOT_FEWER = {
+    "kunlun": "1, 2, 4 cards and all of a board stand together, 3 do not (facts/devices.md 5.1)",
+    "XPU": "as of whole cards (facts/devices.md 5.2)",
+    "AWSNeuron": "Trainium's groups are of 1, 4, 8 and 16 devices (facts/devices.md 4)",
+    "Ascend910C": "dies are given out in pairs (facts/devices.md 8.4)",
+}
+"""Families of which a pod may fit, and the same pod with fewer cards not."""
+
+
+@every
+@often
+@given(data=st.data())
+def test_who_fits_fits_with_more_room(word: str, data: st.DataObject) -> None:
+    """Where another pod ends, and on a node with one card more; of pods with one container."""
+    stay = started(data, word)
+    for _, demand in walk(data, word, stay, most=1):
+        if isinstance(placed(demand, stay.given), Unfit):
+            continue
+        for held in stay.held:
+            assert not isinstance(placed(demand, usage.taken(stay.given, held, -1)), Unfit)
+        more = cards(word, len(stay.given) + 1)
+        for held in stay.held:
+            more = usage.taken(more, held)
+        if word not in LESS_WITH_MORE_CARDS:
+            assert not isinstance(placed(demand, more), Unfit)
+
+
+@every
+@often
+@given(data=st.data())
+def test_who_fits_fits_with_fewer_cards(word: str, data: st.DataObject) -> None:
+    if word in NOT_FEWER:
+        return
+    stay = started(data, word)
+    for _, demand in walk(data, word, stay, most=1):
+        fits = not isinstance(placed(demand, stay.given), Unfit)
+        for count in range(1, asked(demand)):
+            assert not fits or not isinstance(placed(of_count(demand, count), stay.given), Unfit)
+
+
+def asked(demand: Demand) -> int:
+    """Of how many cards a pod is that has one container with some."""
+    assert demand.single is not None
+    return demand.single[1].count
+
+
+def of_count(demand: Demand, count: int) -> Demand:
+    """The same of so many cards."""
+    slots = tuple(
+        tuple(msgspec.structs.replace(each, count=count) for each in slot) for slot in demand.slots
+    )
+    return msgspec.structs.replace(demand, slots=slots)
+
+
+def asking(*limits: Json) -> Demand:
+    """Of a pod with these containers."""
+    made = (build.container(f"c{n}", dict(each)) for n, each in enumerate(limits))
+    return demand_of(build.noun(admitted(build.pod_json(*made))))
+
+
+def full(given: Cards, *indices: int) -> Cards:
+    """With nothing left of the cards of these indices."""
+    return tuple(
+        usage.with_grant(card, Grant(card.device.uuid, "", card.device.memory_mib, 100))
+        if card.device.index in indices
+        else card
+        for card in given
+    )
+
+
+@pytest.mark.parametrize("word", LESS_WITH_MORE_CARDS)
+def test_a_ninth_card_may_part_those_that_were_linked(word: str) -> None:
+    """Of 0, 1, 4 and 5 on a board of 8 each has its counterpart; on one of 10 only 0 has (5)."""
+    count = VENDORS.words[word].names.count
+    demand = asking({count: 4})
+    assert not isinstance(placed(demand, full(cards(word, 8), 2, 3, 6, 7)), Unfit)
+    found = placed(demand, full(cards(word, 9), 2, 3, 6, 7))
+    assert isinstance(found, Unfit)
+    assert "NumaNotFit" in str(found)
+
+
+@pytest.mark.parametrize("word", NOT_FEWER)
+def test_there_are_numbers_that_do_not_stand_together(word: str) -> None:
+    """Four cards of eight, and not three."""
+    count = VENDORS.words[word].names.count
+    given = cards(word, 8)
+    if word == "AWSNeuron":
+        facts = SAMPLES[word].facts("n", 8)
+        facts = msgspec.structs.replace(facts, labels=dict.fromkeys(facts.labels, "trn1.32xlarge"))
+        given = tuple(map(Card, table.node(VENDORS, facts).devices[word]))
+    demand = asking({count: 4})
+    assert not isinstance(placed(demand, given), Unfit)
+    assert isinstance(placed(of_count(demand, 3), given), Unfit)
+
+
+def test_a_pod_of_two_containers_may_fit_no_more_when_others_end() -> None:
+    """Containers are placed one after the other, each where its policy wants it.
+
+    The first goes to card 0, which fewer share, until those on card 1 end; then it goes there, and
+    leaves too little memory for the second on either.
+    """
+    zero, one = cards("NVIDIA", 2)
+    zero = usage.with_grant(zero, Grant(zero.device.uuid, "NVIDIA", 51920, 0))
+    one = usage.with_grant(one, Grant(one.device.uuid, "NVIDIA", 21420, 0))
+    many = one
+    for _ in range(5):
+        many = usage.with_grant(many, Grant(one.device.uuid, "NVIDIA", 100, 0))
+    demand = asking(build.gpu(1, memory=30000), build.gpu(1, memory=60000))
+    found = placed(demand, (zero, many))
+    assert not isinstance(found, Unfit)
+    assert [grant.uuid[-1] for slot in found for grant in slot] == ["0", "1"]
+    assert isinstance(placed(demand, (zero, one)), Unfit)
+
+
+# A process that has known all along, and one that starts.
+
+
+def bound(cluster: Cluster, pod: Pod) -> Pod | None:
+    """The pod as the Binding of its booking leaves it."""
+    booking, demand = cluster.bookings.get(pod.uid), demand_of(pod)
+    if booking is None:
+        return None
+    given = cluster.usage()[booking.node].cards
+    names = tuple(container.name for container in pod.containers)
+    site = decision.Site(booking.node, 0, given, containers=names)
+    notes = decision.notes(site, demand, booking.placement.grants, cluster.vendors)
+    return msgspec.structs.replace(
+        pod, node_name=booking.node, annotations={**pod.annotations, **notes}
+    )
+
+
+def fresh(word: str, sizes: dict[str, int], live: dict[str, Pod]) -> Cluster:
+    """The state of a process that starts now."""
+    made = Cluster(Settings())
+    for name, number in sizes.items():
+        made.apply(events.NodeSeen(SAMPLES[word].facts(name, number)), 0)
+    for pod in live.values():
+        made.apply(events.PodSeen(pod), 0)
+    return made
+
+
+@every
+@often
+@given(data=st.data())
+def test_what_is_kept_is_what_a_new_process_finds(word: str, data: st.DataObject) -> None:
+    live: dict[str, Pod] = {}
+    sizes = {"a": 3, "b": 5}
+    cluster = fresh(word, sizes, live)
+    verbs = st.sampled_from(("come", "come", "come", "end", "node"))
+    for now in range(data.draw(st.integers(1, 8), label="steps")):
+        verb = data.draw(verbs)
+        if verb == "come":
+            asks = data.draw(documents(word))
+            asks["metadata"]["uid"] = asks["metadata"]["name"] = f"p{now}"
+            pod = build.noun(admitted(asks))
+            same_twice(cluster, pod, now)
+            new = fresh(word, sizes, live)
+            demand = demand_of(pod)
+            assert cluster.plan(pod, demand, sizes, now) == new.plan(pod, demand, sizes, now)
+            if (made := bound(cluster, pod)) is not None:
+                cluster.apply(events.PodSeen(made), now)
+                live[pod.uid] = made
+        elif verb == "end" and live:
+            uid = data.draw(st.sampled_from(sorted(live)))
+            cluster.apply(events.PodGone(uid), now)
+            del live[uid]
+        elif verb == "node":
+            sizes["b"] = data.draw(st.integers(1, MOST), label="cards")
+            cluster.apply(events.NodeSeen(SAMPLES[word].facts("b", sizes["b"])), now)
+        assert cluster.usage() == fresh(word, sizes, live).usage()
