@@ -19,28 +19,42 @@ def by_policy(able: list[Able], count: int, wishes: Wishes) -> list[Able]:
     the smallest that has ``count`` candidates first.
     """
     keys = wishes.card_order
+    scores = _scores(able, wishes)
     if len(keys) == 1 and keys[0] != "numa":
         sign = -1 if keys[0] == "binpack" else 1
-        weights = wishes.weights
         keyed = [
-            (sign * score(card, grant, weights), card.device.index, n)
-            for n, (card, grant) in enumerate(able)
+            (sign * own, each[0].device.index, n)
+            for n, (own, each) in enumerate(zip(scores, able, strict=True))
         ]
         keyed.sort()
         return [able[n] for _, _, n in keyed]
     groups = Counter(card.device.numa for card, _ in able)
 
-    def rank(each: Able) -> tuple[object, ...]:
-        card, grant = each
-        size = groups[card.device.numa]
+    def rank(n: int) -> tuple[object, ...]:
+        device = able[n][0].device
+        size = groups[device.numa]
         own = {
-            "binpack": (-score(card, grant, wishes.weights),),
-            "spread": (score(card, grant, wishes.weights),),
-            "numa": (size < count, size if size >= count else -size, card.device.numa),
+            "binpack": (-scores[n],),
+            "spread": (scores[n],),
+            "numa": (size < count, size if size >= count else -size, device.numa),
         }
-        return (*(own[key] for key in keys), card.device.index)
+        return (*(own[key] for key in keys), device.index)
 
-    return sorted(able, key=rank)
+    return [able[n] for n in sorted(range(len(able)), key=rank)]
+
+
+def _scores(able: list[Able], wishes: Wishes) -> list[float]:
+    """Of each candidate; with binpack a card that may serve again is as good as at first.
+
+    So it is filled before another is begun.
+    """
+    found = [score(card, grant, wishes.weights) for card, grant in able]
+    if "binpack" not in wishes.card_order:
+        return found
+    first: dict[str, float] = {}
+    return [
+        first.setdefault(card.device.uuid, own) for (card, _), own in zip(able, found, strict=True)
+    ]
 
 
 def score(card: Card, grant: Grant, weights: Weights) -> float:

@@ -143,10 +143,15 @@ def _bound(
     now: float,
 ) -> Outcome:
     pod, placement = booking.pod, booking.placement
-    cards = cluster.usage()[booking.node].cards
-    notes = decisions.notes(
-        decisions.Site(booking.node, now, cards), demand, placement.grants, cluster.vendors
+    node = cluster.node(booking.node)
+    site = decisions.Site(
+        booking.node,
+        now,
+        cluster.usage()[booking.node].cards,
+        containers=tuple(container.name for container in pod.containers),
+        handed=node is not None and not demand.words.isdisjoint(node.handovers),
     )
+    notes = decisions.notes(site, demand, placement.grants, cluster.vendors)
     bound = msgspec.structs.replace(
         pod, node_name=booking.node, annotations={**pod.annotations, **notes}
     )

@@ -11,6 +11,7 @@ from hami_admission.settings import Settings
 from hami_admission.simulate import report, run, scenario
 from tests import build
 from tests.build import Json, gpu
+from tests.vendors import samples
 
 if TYPE_CHECKING:
     from hami_admission.model.device import Device
@@ -257,3 +258,14 @@ def test_the_examples_of_the_package() -> None:
         "nvidia.com/gpumem": 2 * 8000 + 2 * 20000 + 40960,
         "nvidia.com/gpucores": 2 * 30 + 2 * 50 + 50,
     }
+
+
+def test_pods_for_a_device_plugin_of_others_are_handed_to_it_by_the_containers_name() -> None:
+    node = samples.document(samples.SAMPLES["Enflame"].facts("n", 1))
+    (found,) = _simulate(node, _pod("p", {"cpu": 1}, {"enflame.com/drs-gcu": 3})).outcomes
+    assert found.placed is not None
+    notes = found.placed.annotations
+    assert notes["hami.io/bind-phase"] == "allocating"
+    assert notes["assigned-containers"] == (
+        '{"c1":{"allocated":false,"request":3,"profileID":"1","profileName":"3g.20gb"}}'
+    )

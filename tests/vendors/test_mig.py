@@ -152,3 +152,17 @@ def test_an_instance_that_hami_named_by_its_table_is_its_card_in_unknown_use() -
     ((found,),) = NVIDIA.recall(notes)
     assert found == Grant("GPU-n-0", "NVIDIA", 20480, 0)
     assert str(choose(usage.with_grant(card(), found), request=ask(1))) == "1/1 CardNotHealth"
+
+
+@pytest.mark.parametrize(
+    ("policy", "expected"),
+    [("binpack", [(0, (0, 1)), (0, (2, 3))]), ("spread", [(0, (0, 1)), (1, (0, 1))])],
+)
+def test_several_instances_fill_a_card_or_begin_others(
+    policy: str, expected: list[tuple[int, tuple[int, ...]]]
+) -> None:
+    """Facts/charts.md: 2 × 8000 MiB are 2 × 2g.10gb, with binpack on one card."""
+    wishes = Wishes(policy, (policy,))
+    found = fit.choose(NVIDIA, (card(0), card(1)), ask(8000, count=2), wishes, None)
+    assert not isinstance(found, Unfit)
+    assert [(int(each.uuid[-1]), each.units) for each in found] == expected
