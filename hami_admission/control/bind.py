@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from hami_admission.control.charging import Api, Charging
     from hami_admission.model.node import Handover
     from hami_admission.model.pod import Pod
-    from hami_admission.placement.pod import Demand
     from hami_admission.vendors.vendor import Made
     from hami_admission.wire.extender import Binding
 
@@ -104,7 +103,8 @@ class Binder:
             raise BindFailed(f"node {asked.node} no longer fits: {booking}")
         await self._settle(pod, booking)
         made = await self._made(asked, booking)
-        handovers = self._handovers(asked.node, demand)
+        node = self._cluster.node(asked.node)
+        handovers = [] if node is None else node.handed(demand.words)
         async with self._handed(booking, handovers, begun):
             site = decisions.Site(
                 asked.node,
@@ -117,12 +117,6 @@ class Binder:
             notes = decisions.notes(site, demand, booking.placement.grants, self._cluster.vendors)
             await self._post(asked, notes)
         return booking.placement.score
-
-    def _handovers(self, name: str, demand: Demand) -> list[Handover]:
-        """To which device plugins of others the pod is handed."""
-        node = self._cluster.node(name)
-        known = {} if node is None else node.handovers
-        return [known[word] for word in sorted(demand.words) if word in known]
 
     @asynccontextmanager
     async def _handed(

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from hami_admission.model.device import Device
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class Handover(msgspec.Struct, frozen=True):
@@ -38,3 +42,7 @@ class Node(msgspec.Struct, frozen=True):
     until: float = math.inf
     handovers: dict[str, Handover] = {}
     locks: dict[str, str] = {}
+
+    def handed(self, words: Iterable[str]) -> list[Handover]:
+        """How a pod with cards of these vendors is handed over, where it has to be."""
+        return [self.handovers[word] for word in sorted(words) if word in self.handovers]

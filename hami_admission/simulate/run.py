@@ -149,7 +149,7 @@ def _bound(
         now,
         cluster.usage()[booking.node].cards,
         containers=tuple(container.name for container in pod.containers),
-        handed=node is not None and not demand.words.isdisjoint(node.handovers),
+        handed=node is not None and bool(node.handed(demand.words)),
     )
     notes = decisions.notes(site, demand, placement.grants, cluster.vendors)
     bound = msgspec.structs.replace(
