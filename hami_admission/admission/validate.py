@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 
 def objections(pod: Pod, asked: list[tuple[Vendor, tuple[Reading, ...]]]) -> list[Objection]:
-    """Everything that is wrong with a pod that asks for an accelerator."""
+    """Everything that is wrong with a pod that asks for an accelerator, each thing once.
+
+    What is wrong with the pod (an annotation) is found for each container that asks.
+    """
     found = [each for _, readings in asked for reading in readings for each in reading.objections]
     found += [
         Objection(
@@ -41,7 +44,7 @@ def objections(pod: Pod, asked: list[tuple[Vendor, tuple[Reading, ...]]]) -> lis
     ]
     found += [each for vendor, readings in asked if vendor.single for each in _more(pod, readings)]
     found += _wishes(pod, asked)
-    return found
+    return list(dict.fromkeys(found))
 
 
 def _more(pod: Pod, readings: tuple[Reading, ...]) -> Iterator[Objection]:

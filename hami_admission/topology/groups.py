@@ -6,6 +6,7 @@ A group is a name, the same for all of its members; cards with an empty name are
 from __future__ import annotations
 
 from collections import Counter
+from math import comb
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -40,6 +41,17 @@ def smallest_that_holds(groups: Sequence[str], count: int) -> tuple[int, ...]:
         return largest_first(groups)[:count]
     best = min(fits, key=sizes.__getitem__)
     return tuple(n for n, group in enumerate(groups) if group == best)[:count]
+
+
+def kept(groups: Sequence[str], rest: Sequence[str]) -> tuple[int, int]:
+    """Of a set and what it leaves: the pairs inside the set, and those that it tears apart."""
+    inside, left = pairs(groups), pairs(rest)
+    return inside, pairs([*groups, *rest]) - inside - left
+
+
+def pairs(groups: Sequence[str]) -> int:
+    """How many pairs lie in one group."""
+    return sum(comb(size, 2) for size in Counter(filter(None, groups)).values())
 
 
 def largest_share(groups: Sequence[str]) -> float:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def board(numbers: Iterable[int]) -> int:
     """The cards of a board with these: the next even number, for one may not be listed."""
-    return (max(numbers) + 2) // 2 * 2
+    return (max(numbers, default=-1) + 2) // 2 * 2
 
 
 def best(free: Sequence[int], count: int, cards: int) -> tuple[int, ...] | None:

@@ -1,7 +1,4 @@
-"""AMD: memory, and compute units (CUs) by percent; cards have as many as their model says.
-
-Facts/devices.md 13.
-"""
+"""AMD (facts/devices.md 13): memory, and compute units (CUs) by percent of what a card has."""
 
 from __future__ import annotations
 
@@ -13,9 +10,8 @@ import msgspec
 
 from hami_admission.model.grant import Grant
 from hami_admission.model.verdict import Reason
-from hami_admission.options import Family
 from hami_admission.vendors import holdings, parse
-from hami_admission.vendors.plain import plain
+from hami_admission.vendors.plain import described, plain
 from hami_admission.vendors.vendor import About
 from hami_admission.wire import keys
 
@@ -24,7 +20,6 @@ if TYPE_CHECKING:
 
     from hami_admission.model.card import Card
     from hami_admission.model.device import Device
-    from hami_admission.model.grant import PodGrants
     from hami_admission.model.pod import Container
     from hami_admission.model.request import Request
     from hami_admission.model.wishes import Wishes
@@ -39,11 +34,9 @@ SEPARATORS = str.maketrans(",:;", "   ")
 
 def amd(options: AmdOptions) -> Vendor:
     """The value of the family, under the resource names that the options give."""
-    family = Family(
+    family = described(
+        options,
         word=WORD,
-        resource_count_name=options.resource_count_name,
-        resource_memory_name=options.resource_memory_name,
-        resource_core_name=options.resource_core_name,
         register=keys.AMD_REGISTER,
         to_allocate=keys.AMD_TO_ALLOCATE,
         allocated=keys.AMD_ALLOCATED,
@@ -65,7 +58,7 @@ def amd(options: AmdOptions) -> Vendor:
         charge=_charge,
         choose=_choose,
         annotate=partial(_annotate, made),
-        recall=partial(_recall, made),
+        recall=lambda notes: holdings.called(made.recall(notes), WORD),
     )
 
 
@@ -106,19 +99,10 @@ def _choose(able: Sequence[Able], count: int, wishes: Wishes) -> Sequence[Able]:
 
 def _annotate(made: Vendor, assigned: Assigned) -> dict[str, str]:
     """The pair, in which cards are called by their product."""
-    named = tuple(
-        tuple(
-            msgspec.structs.replace(grant, vendor=_product(assigned.devices[grant.uuid]))
-            for grant in slot
-        )
-        for slot in assigned.grants
-    )
-    return made.annotate(msgspec.structs.replace(assigned, grants=named))
 
+    def named(grant: Grant) -> Grant:
+        product = assigned.devices[grant.uuid].type.translate(SEPARATORS).strip()
+        return msgspec.structs.replace(grant, vendor=product or WORD)
 
-def _product(device: Device) -> str:
-    return device.type.translate(SEPARATORS).strip() or WORD
-
-
-def _recall(made: Vendor, notes: Mapping[str, str]) -> PodGrants:
-    return holdings.called(made.recall(notes), WORD)
+    grants = holdings.each(assigned.grants, named)
+    return made.annotate(msgspec.structs.replace(assigned, grants=grants))

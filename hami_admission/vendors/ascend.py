@@ -13,15 +13,16 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from hami_admission.model.pod import EnvVar
-from hami_admission.model.verdict import Objection, Reason
+from hami_admission.model.verdict import Reason
 from hami_admission.options import Family
-from hami_admission.topology import groups, modules
+from hami_admission.topology import modules
+from hami_admission.vendors import refine, together
 from hami_admission.vendors.plain import plain
-from hami_admission.vendors.vendor import About, Reading, Vendor
-from hami_admission.wire import keys, quantities
+from hami_admission.vendors.vendor import About, Reading, Vendor, several
+from hami_admission.wire import documents, keys
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from hami_admission.model.card import Card
     from hami_admission.model.device import Device
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from hami_admission.model.names import ResourceNames
     from hami_admission.model.pod import Container
     from hami_admission.model.request import Request
+    from hami_admission.model.verdict import Objection
     from hami_admission.model.wishes import Wishes
     from hami_admission.options import AscendChip, AscendOptions
     from hami_admission.vendors.inventory import Inventory
@@ -76,11 +78,11 @@ def _chip(chip: AscendChip, counts: frozenset[str], *, soft: bool) -> Vendor:
             "HAMi's ascend-device-plugin, with Huawei's container runtime",
             pairs if chip.super_pod else one if networked else "",
         ),
-        parse=partial(_parse, base, chip),
+        parse=refine.then(base.parse, base.names, partial(_sized, chip)),
         inventory=partial(_inventory, base, soft),
         resolve=_resolve,
-        choose=_modules if chip.super_pod else _one_network if networked else None,
-        choosy=_torn if chip.super_pod else base.choosy,
+        choose=_modules if chip.super_pod else together.by_group(_network) if networked else None,
+        choosy=several if chip.super_pod else base.choosy,
         score=_score if networked else None,
         annotate=partial(_annotate, base, chip),
         bare=partial(_bare, counts) if chip.overwrite_env else base.bare,
@@ -90,33 +92,26 @@ def _chip(chip: AscendChip, counts: frozenset[str], *, soft: bool) -> Vendor:
     )
 
 
-def _parse(
-    base: Vendor, chip: AscendChip, container: Container, annotations: Mapping[str, str]
-) -> Reading:
+def _sized(chip: AscendChip, asked: refine.Asked) -> Reading:
     """Memory becomes what is really given, in the limits too; 1 die of a pair becomes 2.
 
     Upstream then gives such a pod parts of both dies (hazard A2), with which its container does not
     start: Huawei's runtime cuts one NPU of a container, not two. Here it gets both dies whole.
     """
-    reading = base.parse(container, annotations)
-    asked, names = reading.request, base.names
-    if asked is None:
-        return reading
-    mode, whole = annotations.get(keys.ASCEND_MODE, ""), chip.memory_allocatable
-    alone = chip.super_pod and asked.count == 1
-    count = 2 if alone else asked.count
-    memory = _given(chip, asked.memory_mib or 0, mode)
-    objections = _objections(chip, container, msgspec.structs.replace(asked, trait=mode), memory)
+    names, reading, mode = asked.names, asked.reading, asked.note(keys.ASCEND_MODE)
+    memory = _given(chip, asked.request.memory_mib or 0, mode)
+    objections = tuple(_objections(chip, asked, mode, memory))
     if objections:
-        return Reading(objections=objections)
+        return refine.refused(*objections)
+    count, whole = asked.request.count, chip.memory_allocatable
+    alone = chip.super_pod and count == 1
     torn = alone and mode != SOFT and memory < whole
-    raised = _raised(container, names, torn=torn) if alone else ()
-    memory = whole if torn else memory
+    raised = _raised(asked.container, names, torn=torn) if alone else ()
+    memory, count = whole if torn else memory, 2 if alone else count
     limits = {names.count: count, names.memory: memory // chip.memory_factor}
     return msgspec.structs.replace(
-        reading,
-        request=msgspec.structs.replace(asked, count=count, memory_mib=memory, trait=mode),
-        limits=_lacking(container, {**reading.limits, **limits}),
+        reading.asking(count=count, memory_mib=memory, trait=mode),
+        limits=asked.lacking(limits),
         warnings=reading.warnings + raised,
     )
 
@@ -147,56 +142,36 @@ def _given(chip: AscendChip, mib: int, mode: str) -> int:
 
 
 def _objections(
-    chip: AscendChip, container: Container, asked: Request, memory: int
-) -> tuple[Objection, ...]:
-    """What cannot be had; ``asked`` as it was written, ``memory`` what would be given."""
+    chip: AscendChip, asked: refine.Asked, mode: str, memory: int
+) -> Iterator[Objection]:
+    """What cannot be had; ``memory`` is what would be given."""
+    names, request = asked.names, asked.request
     whole, unit = chip.memory_allocatable, chip.memory_factor
-    found: list[Objection] = []
-    if asked.trait not in {"", SOFT, CUT}:
-        where = f"metadata.annotations[{keys.ASCEND_MODE}]"
+    if mode not in {"", SOFT, CUT}:
         advice = f"must be {SOFT} or {CUT}; without it, either will do"
-        found.append(Objection(where, repr(asked.trait[:60]), advice))
-    if chip.super_pod and asked.count > 1 and asked.count % 2:
+        yield asked.wrong_note(keys.ASCEND_MODE, advice)
+    if chip.super_pod and request.count > 1 and request.count % 2:
         advice = "dies are given out in pairs: write an even number, or 1 for one pair"
-        found.append(Objection(*_at(container, chip.resource_name), advice=advice))
-    if asked.cores and asked.trait != SOFT:
+        yield asked.wrong(names.count, advice)
+    if request.cores and mode != SOFT:
         advice = (
             "parts that are cut have cores of their own; remove it, or add the annotation"
             f" {keys.ASCEND_MODE}: {SOFT}"
         )
-        found.append(Objection(*_at(container, chip.resource_core_name), advice=advice))
+        yield asked.wrong(names.cores, advice)
     if not memory:
         advice = f"more than an NPU has; write {whole // unit}, or leave it out, for all of it"
-        found.append(Objection(*_at(container, chip.resource_memory_name), advice=advice))
-    elif memory < whole and asked.count > 1 and asked.trait != SOFT:
+        yield asked.wrong(names.memory, advice)
+    elif memory < whole and request.count > 1 and mode != SOFT:
         advice = (
             f"several NPUs of a container are given whole; remove it, or write {whole // unit},"
             f" or add the annotation {keys.ASCEND_MODE}: {SOFT}"
         )
-        found.append(Objection(*_at(container, chip.resource_memory_name), advice=advice))
-    return tuple(found)
-
-
-def _at(container: Container, name: str) -> tuple[str, str]:
-    """Where an amount stands, and what it is."""
-    limits, requests = container.limits or {}, container.requests or {}
-    where, given = ("limits", limits) if name in limits else ("requests", requests)
-    return f"{container.path}.resources.{where}[{name}]", str(given[name])
-
-
-def _lacking(container: Container, wanted: dict[str, int]) -> dict[str, int]:
-    """Those limits that the container has not, or not so."""
-    there = container.limits or {}
-    return {
-        name: value
-        for name, value in wanted.items()
-        if name and (name not in there or quantities.integer(there[name]) != value)
-    }
+        yield asked.wrong(names.memory, advice)
 
 
 def _inventory(base: Vendor, soft: bool, facts: NodeFacts) -> Inventory:
     """The registered cards, with how the node shares them; softly, cores are percent."""
-    found = base.inventory(facts)
     said = facts.annotations.get(keys.ASCEND_SOFT)
     soft = soft if said is None else said == "true"
 
@@ -205,7 +180,7 @@ def _inventory(base: Vendor, soft: bool, facts: NodeFacts) -> Inventory:
             return msgspec.structs.replace(device, mode=CUT)
         return msgspec.structs.replace(device, mode=SOFT, cores=max(device.cores, 100))
 
-    return msgspec.structs.replace(found, devices=tuple(map(shared, found.devices)))
+    return base.inventory(facts).each(shared)
 
 
 def _resolve(request: Request, cards: Sequence[Card]) -> Request | Reason:
@@ -213,12 +188,8 @@ def _resolve(request: Request, cards: Sequence[Card]) -> Request | Reason:
     return Reason.MODE_NOT_FIT if request.trait not in {"", cards[0].device.mode} else request
 
 
-def _one_network(able: Sequence[Able], count: int, wishes: Wishes) -> Sequence[Able]:
-    """Several of one network, the largest first, those that do not say last; one by policy."""
-    if count == 1:
-        return able[:1]
-    networks = [card.device.fact("NetworkID") for card, _ in able]
-    return [able[n] for n in groups.largest_first(networks)[:count]]
+def _network(device: Device) -> str:
+    return device.fact("NetworkID")
 
 
 def _modules(able: Sequence[Able], count: int, wishes: Wishes) -> Sequence[Able] | Reason:
@@ -227,20 +198,14 @@ def _modules(able: Sequence[Able], count: int, wishes: Wishes) -> Sequence[Able]
     return Reason.ALLOCATED_TOO_FEW if found is None else [able[n] for n in found]
 
 
-def _torn(count: int, wishes: Wishes) -> bool:
-    return count > 1
-
-
 def _score(cards: Sequence[Card], grants: PodGrants, wishes: Wishes) -> float:
     """Which share of a container's cards is in one network, on average: at most 1.
 
     Upstream has 0 for cards that do not say; here each of those is alone, and so a single card is
     as good there as anywhere.
     """
-    networks = {card.device.uuid: card.device.fact("NetworkID") for card in cards}
-    shares = [groups.largest_share([networks[each.uuid] for each in slot]) for slot in grants]
-    asked = [share for share in shares if share]
-    return sum(asked) / len(asked) if asked else 0.0
+    shares = together.shares(_network, cards, grants)
+    return sum(shares) / len(shares) if shares else 0.0
 
 
 def _annotate(base: Vendor, chip: AscendChip, assigned: Assigned) -> dict[str, str]:
@@ -261,9 +226,7 @@ def _told(chip: AscendChip, grant: Grant, device: Device) -> dict[str, str | int
         size, cores = "", grant.cores
     else:
         size, cores = (part.name, part.ai_core) if part else ("", chip.ai_core)
-    memory = grant.memory_mib
-    told: dict[str, str | int] = {"UUID": grant.uuid, "temp": size, "memory": memory, "core": cores}
-    return {name: value for name, value in told.items() if value}
+    return documents.sparse(UUID=grant.uuid, temp=size, memory=grant.memory_mib, core=cores)
 
 
 def _bare(counts: frozenset[str], container: Container) -> tuple[EnvVar, ...]:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from hami_admission.options import Family
 from hami_admission.vendors import holdings
 from hami_admission.vendors.inventory import in_percent
-from hami_admission.vendors.plain import plain
+from hami_admission.vendors.plain import described, plain
 from hami_admission.vendors.vendor import About
 from hami_admission.wire import keys
 
@@ -22,9 +21,9 @@ if TYPE_CHECKING:
 
 def biren(options: BirenOptions) -> Vendor:
     """The value of the family, under the resource name that the options give."""
-    family = Family(
+    family = described(
+        options,
         word="Biren",
-        resource_count_name=options.resource_count_name,
         charge="places",
         register=keys.BIREN_REGISTER,
         handshake=keys.BIREN_HANDSHAKE,

@@ -11,19 +11,14 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from hami_admission.model.node import Handover
-from hami_admission.model.verdict import Objection
-from hami_admission.options import CardSize, Family
-from hami_admission.vendors.inventory import in_total
-from hami_admission.vendors.plain import plain
-from hami_admission.vendors.vendor import About, Reading, Vendor
+from hami_admission.vendors import refine
+from hami_admission.vendors.plain import Cards, described, plain
+from hami_admission.vendors.vendor import About
 from hami_admission.wire import keys
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from hami_admission.model.pod import Container
     from hami_admission.options import CambriconOptions
-    from hami_admission.vendors.vendor import Assigned
+    from hami_admission.vendors.vendor import Assigned, Reading, Vendor
 
 WORD = "MLU"
 
@@ -31,44 +26,36 @@ WORD = "MLU"
 def cambricon(options: CambriconOptions) -> Vendor:
     """The value of the family, under the resource names that the options give."""
     made = plain(
-        Family(
+        described(
+            options,
             word=WORD,
-            resource_count_name=options.resource_count_name,
-            resource_memory_name=options.resource_memory_name,
-            resource_core_name=options.resource_core_name,
             memory_factor=256,
             default_cores=100,
-            card=CardSize(),
             to_allocate=keys.CAMBRICON_TO_ALLOCATE,
             allocated=keys.CAMBRICON_ALLOCATED,
             use_uuid=keys.CAMBRICON_USE_UUID,
             no_use_uuid=keys.CAMBRICON_NOUSE_UUID,
-        )
+        ),
+        cards=Cards(
+            totals=True,
+            ids="cambricon-mlu",
+            handover=Handover(keys.CAMBRICON_LOCK, patience=120, nameless=True),
+        ),
     )
     return replace(
         made,
         about=About("Cambricon", "a part of one card, which the plugin makes", "Cambricon's"),
-        parse=partial(_parse, made),
-        inventory=partial(
-            in_total,
-            names=made.names,
-            word=WORD,
-            ids="cambricon-mlu",
-            handover=Handover(keys.CAMBRICON_LOCK, patience=120, nameless=True),
-        ),
+        parse=refine.then(made.parse, made.names, _single),
         annotate=partial(_annotate, made),
         single=True,
     )
 
 
-def _parse(made: Vendor, container: Container, annotations: Mapping[str, str]) -> Reading:
-    reading = made.parse(container, annotations)
-    request, name = reading.request, made.names.count
-    if request is None or request.count == 1:
-        return reading
+def _single(asked: refine.Asked) -> Reading:
+    if asked.request.count == 1:
+        return asked.reading
     advice = "the device plugin gives a pod a part of one card; ask for 1, or use several pods"
-    where = f"{container.path}.resources.limits[{name}]"
-    return Reading(objections=(Objection(where, str(request.count), advice),))
+    return refine.refused(asked.wrong(asked.names.count, advice))
 
 
 def _annotate(made: Vendor, assigned: Assigned) -> dict[str, str]:

@@ -9,34 +9,28 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from hami_admission.model.device import Device, Profile
-from hami_admission.model.node import Handover
 from hami_admission.model.request import Request
-from hami_admission.model.verdict import Objection, Reason
+from hami_admission.model.verdict import Reason
 from hami_admission.options import CardSize, Family
-from hami_admission.vendors import charges, checks
-from hami_admission.vendors.inventory import Inventory
-from hami_admission.vendors.parse import Defaults, reader
-from hami_admission.vendors.plain import plain
-from hami_admission.vendors.vendor import About, Reading
-from hami_admission.wire import keys, quantities, registers
+from hami_admission.vendors import charges, checks, holdings, parse, refine
+from hami_admission.vendors.plain import Cards, plain
+from hami_admission.vendors.vendor import About
+from hami_admission.wire import documents, keys, registers
 from hami_admission.wire.errors import Malformed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from hami_admission.model.card import Card
     from hami_admission.model.grant import Grant, PodGrants
-    from hami_admission.model.names import ResourceNames
-    from hami_admission.model.pod import Container
     from hami_admission.options import EnflameOptions
-    from hami_admission.vendors.vendor import Assigned, Parse, Vendor
-    from hami_admission.wire.nodes import NodeFacts
+    from hami_admission.vendors.vendor import Assigned, Reading, Vendor
 
 WORD = "Enflame"
 
@@ -91,10 +85,11 @@ def enflame(options: EnflameOptions) -> tuple[Vendor, ...]:
             use_uuid=keys.DRS_USE_UUID,
             no_use_uuid=keys.DRS_NOUSE_UUID,
             lock="none",
-        )
+        ),
+        parse.Defaults(least_cores=1),
+        Cards(decode=_cards, ids="enflame-drs"),
+        places=True,
     )
-    names = replace(parts.names, places=True)
-    by_names = reader(vendor=WORD, names=names, defaults=Defaults(least_cores=1))
     used = (checks.health, checks.cordon)  # ``whole`` says it of used cards
     about = partial(About, "Enflame", plugin="Enflame's")
     return (
@@ -105,9 +100,7 @@ def enflame(options: EnflameOptions) -> tuple[Vendor, ...]:
                 "parts by the node's profiles: so many slices, or with as much memory and cores",
                 memory="GiB of a part (MiB, if no two cards had that); quotas count MiB",
             ),
-            names=names,
-            parse=partial(_reading, by_names, names),
-            inventory=partial(_inventory, count=names.count),
+            parse=refine.then(parts.parse, parts.names, _reading),
             resolve=_resolve,
             charge=_charge,
             checks=(*checks.COMMON, checks.same),
@@ -118,58 +111,36 @@ def enflame(options: EnflameOptions) -> tuple[Vendor, ...]:
     )
 
 
-def _reading(
-    by_names: Parse, names: ResourceNames, container: Container, annotations: Mapping[str, str]
-) -> Reading:
+def _reading(asked: refine.Asked) -> Reading:
     """Slices of one card; or memory, cores or both of one card, of which a profile has enough."""
-    reading = by_names(container, annotations)
-    request, given = reading.request, {**(container.requests or {}), **(container.limits or {})}
-    if request is None:
-        return reading
+    names, reading, given = asked.names, asked.reading, asked.given
     if names.count in given:
-        ignored = [name for name in (names.memory, names.cores) if name in given]
-        return msgspec.structs.replace(
-            reading,
-            request=Request(WORD, 1, None, 0, 0, request.count),
-            warnings=_beside(container, names.count, ignored),
+        ignored = tuple(
+            f"{asked.container.path}: {name} is not looked at beside {names.count}, which names the"
+            " profile"
+            for name in (names.memory, names.cores)
+            if name in given
         )
-    if names.memory in given and request.memory_mib is None:
-        where = f"{container.path}.resources.limits[{names.memory}]"
+        slices = Request(WORD, 1, None, 0, 0, asked.request.count)
+        return msgspec.structs.replace(reading, request=slices, warnings=ignored)
+    if names.memory in given and asked.request.memory_mib is None:
         advice = f"must be 1 or more; remove it to ask by {names.cores} alone"
-        return Reading(objections=(Objection(where, "0", advice),))
-    return msgspec.structs.replace(
-        reading,
-        request=Request(WORD, 1, request.memory_mib, 0, request.cores),
-        limits={name: value for name, value in reading.limits.items() if name != names.count},
-    )
+        return refine.refused(asked.wrong(names.memory, advice))
+    limits = {name: value for name, value in reading.limits.items() if name != names.count}
+    return msgspec.structs.replace(reading.asking(percent=0), limits=limits)
 
 
-def _beside(container: Container, count: str, ignored: list[str]) -> tuple[str, ...]:
-    """A warning about what is not looked at beside slices."""
-    return tuple(
-        f"{container.path}: {name} is not looked at beside {count}, which names the profile"
-        for name in ignored
-    )
-
-
-def _inventory(facts: NodeFacts, *, count: str) -> Inventory:
-    """The cards of the plugin's annotation; none where the kubelet offers no slices any more."""
-    text = facts.annotations.get(keys.DRS_CAPACITY, "")
-    offered = (facts.allocatable or {}).get(count)
-    if not text.strip() or (offered is not None and quantities.floor(offered) == 0):
-        return Inventory()
-    try:
-        found = msgspec.json.decode(text, type=_Node, strict=False)
-    except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
-        raise Malformed(f"{keys.DRS_CAPACITY}: {error}") from error
+@lru_cache(maxsize=8192)
+def _cards(text: str) -> tuple[Device, ...]:
+    """The cards, whose ids are their indices; raises Malformed."""
+    found = documents.decode(text, _Node, keys.DRS_CAPACITY, strict=False)
     profiles = _profiles(found.profiles)
-    numbers = {each.index for each in found.devices if each.index >= 0 and each.capacity > 0}
-    if not profiles or not len(numbers) == len(found.devices) <= registers.MAX_CARDS:
-        raise Malformed(f"{keys.DRS_CAPACITY}: no profile, or cards that cannot be")
+    if not profiles or any(each.capacity < 1 for each in found.devices):
+        raise Malformed(f"{keys.DRS_CAPACITY}: no profile, or a card without places")
     ids = tuple((name.strip(), str(number)) for name, number in found.profiles.items())
-    devices = tuple(
+    devices = [
         Device(
-            uuid=f"{facts.name}-enflame-drs-{each.index}",
+            uuid=str(each.index),
             index=each.index,
             type=WORD,
             slots=each.capacity,
@@ -179,12 +150,12 @@ def _inventory(facts: NodeFacts, *, count: str) -> Inventory:
             profiles=profiles,
             facts=(("minor", str(each.minor).strip() or str(each.index)), *ids),
         )
-        for each in sorted(found.devices, key=lambda each: each.index)
-    )
-    return Inventory(devices, handover=Handover())
+        for each in found.devices
+    ]
+    return registers.checked(devices, keys.DRS_CAPACITY)
 
 
-def _profiles(names: Mapping[str, object]) -> tuple[Profile, ...]:
+def _profiles(names: Iterable[str]) -> tuple[Profile, ...]:
     """Those whose names say what they are, the smallest first; cores are rounded up."""
     known = [(name.strip(), _PROFILE.fullmatch(name.strip())) for name in names]
     sizes = sorted((int(found[1]), int(found[2]), name) for name, found in known if found)
@@ -259,14 +230,12 @@ def _recall(parts: Vendor, notes: Mapping[str, str]) -> PodGrants:
     found = parts.recall(notes)
     if any(grant.percent for slot in found for grant in slot):
         return found
-    try:
-        text = notes.get(keys.DRS_CONTAINERS, "{}")
-        shares = msgspec.json.decode(text, type=dict[str, _Share])
-    except (msgspec.DecodeError, RecursionError, UnicodeError):
-        return found
-    known = _profiles(dict.fromkeys(each.profile_name for each in shares.values()))
-    slices = {each.memory_mib: each.slices for each in known}
-    return tuple(
-        tuple(msgspec.structs.replace(each, slots=slices.get(each.memory_mib, 1)) for each in slot)
-        for slot in found
+    text = notes.get(keys.DRS_CONTAINERS, "{}")
+    shares = documents.decode_or({}, text, dict[str, _Share])
+    slices = {
+        each.memory_mib: each.slices
+        for each in _profiles({share.profile_name for share in shares.values()})
+    }
+    return holdings.each(
+        found, lambda each: msgspec.structs.replace(each, slots=slices.get(each.memory_mib, 1))
     )

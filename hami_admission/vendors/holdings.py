@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from hami_admission.model.grant import Grant
 from hami_admission.wire import details, grants
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from hami_admission.model.grant import PodGrants
     from hami_admission.vendors.vendor import Assigned
@@ -37,6 +38,33 @@ def recalled(annotations: Mapping[str, str], *, allocated: str, more: str = "") 
 
 def called(found: PodGrants, word: str) -> PodGrants:
     """The grants under another word: in annotations some families' cards have other names."""
-    return tuple(
-        tuple(msgspec.structs.replace(grant, vendor=word) for grant in slot) for slot in found
+    return each(found, lambda grant: msgspec.structs.replace(grant, vendor=word))
+
+
+def each(found: PodGrants, change: Callable[[Grant], Grant]) -> PodGrants:
+    """The grants, each of them changed, where they stand."""
+    return tuple(tuple(map(change, slot)) for slot in found)
+
+
+def last_indices(assigned: Assigned) -> str:
+    """The indices of the last container with cards, for annotations that have room for one."""
+    last = next(filter(None, reversed(assigned.grants)), ())
+    return ",".join(str(assigned.devices[grant.uuid].index) for grant in last)
+
+
+def masked(found: PodGrants) -> PodGrants:
+    """With a mask of the units in place of cores, where plugins want that and nothing else."""
+    return each(
+        found,
+        lambda grant: Grant(grant.uuid, grant.vendor, 0, sum(1 << unit for unit in grant.units)),
     )
+
+
+def unmasked(found: PodGrants) -> PodGrants:
+    """The units of the masks, each a core."""
+
+    def units(grant: Grant) -> Grant:
+        taken = tuple(n for n in range(grant.cores.bit_length()) if grant.cores >> n & 1)
+        return Grant(grant.uuid, grant.vendor, 0, len(taken), taken)
+
+    return each(found, units)

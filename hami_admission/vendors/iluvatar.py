@@ -1,7 +1,4 @@
-"""Iluvatar: a family for each chip, alike but for their names.
-
-Facts/devices.md 11.
-"""
+"""Iluvatar (facts/devices.md 11): a family for each chip, alike but for their names."""
 
 from __future__ import annotations
 
@@ -11,18 +8,14 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from hami_admission.model.pod import EnvVar
-from hami_admission.options import Family
-from hami_admission.vendors import parse
-from hami_admission.vendors.plain import plain
+from hami_admission.vendors import parse, refine
+from hami_admission.vendors.plain import described, plain
 from hami_admission.vendors.vendor import About
 from hami_admission.wire import keys
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from hami_admission.model.pod import Container
     from hami_admission.options import IluvatarChip
-    from hami_admission.vendors.vendor import Parse, Reading, Vendor
+    from hami_admission.vendors.vendor import Reading, Vendor
 
 
 def iluvatar(options: tuple[IluvatarChip, ...]) -> tuple[Vendor, ...]:
@@ -33,11 +26,9 @@ def iluvatar(options: tuple[IluvatarChip, ...]) -> tuple[Vendor, ...]:
 def _chip(chip: IluvatarChip) -> Vendor:
     word = chip.common_word
     made = plain(
-        Family(
+        described(
+            chip,
             word=word,
-            resource_count_name=chip.resource_count_name,
-            resource_memory_name=chip.resource_memory_name,
-            resource_core_name=chip.resource_core_name,
             memory_factor=256,
             handshake=f"hami.io/node-handshake-{word}",
             use_uuid=f"hami.io/use-{word}-uuid",
@@ -47,18 +38,13 @@ def _chip(chip: IluvatarChip) -> Vendor:
     names = made.names
     amounts = parse.whole_cards(made.parse, names, {names.cores: names.whole_cores})
     about = About("Iluvatar", "memory and cores; several cards whole", "Iluvatar's")
-    return replace(made, about=about, parse=_named(amounts))
+    return replace(made, about=about, parse=refine.then(amounts, names, _named))
 
 
-def _named(amounts: Parse) -> Parse:
-    """What is asked, and the container's name, unless it has one by itself."""
-
-    def parsed(container: Container, annotations: Mapping[str, str]) -> Reading:
-        reading = amounts(container, annotations)
-        present = any(env.name == keys.ILUVATAR_CONTAINER for env in container.env or ())
-        if reading.request is None or present:
-            return reading
-        name = EnvVar(keys.ILUVATAR_CONTAINER, container.name)
-        return msgspec.structs.replace(reading, env=(name,))
-
-    return parsed
+def _named(asked: refine.Asked) -> Reading:
+    """With the container's name, unless it has one by itself."""
+    container = asked.container
+    if any(env.name == keys.ILUVATAR_CONTAINER for env in container.env or ()):
+        return asked.reading
+    name = EnvVar(keys.ILUVATAR_CONTAINER, container.name)
+    return msgspec.structs.replace(asked.reading, env=(name,))

@@ -28,6 +28,10 @@ class Inventory(msgspec.Struct, frozen=True):
     until: float = math.inf
     handover: Handover | None = None
 
+    def each(self, change: Callable[[Device], Device]) -> Inventory:
+        """The same, with each card changed."""
+        return msgspec.structs.replace(self, devices=tuple(map(change, self.devices)))
+
 
 Decode = Callable[[str], tuple[Device, ...]]
 """The cards in a register annotation; raises Malformed."""
@@ -65,8 +69,15 @@ def registered(
 
 def in_percent(found: Inventory) -> Inventory:
     """The same cards, each with 100 cores, for plugins that register something else or nothing."""
-    cards = tuple(msgspec.structs.replace(card, cores=100) for card in found.devices)
-    return msgspec.structs.replace(found, devices=cards)
+    return found.each(lambda card: msgspec.structs.replace(card, cores=100))
+
+
+def noted(
+    cards: Callable[[NodeFacts], Inventory], names: tuple[str, ...], facts: NodeFacts
+) -> Inventory:
+    """The cards, with these annotations of their node for facts."""
+    said = tuple((name, facts.annotations.get(name, "")) for name in names)
+    return cards(facts).each(lambda card: msgspec.structs.replace(card, facts=said))
 
 
 def made_up(

@@ -16,22 +16,22 @@ import msgspec
 from hami_admission.model.verdict import Reason
 from hami_admission.options import CardSize, Family
 from hami_admission.topology import wings
-from hami_admission.vendors import charges
+from hami_admission.vendors import charges, holdings, refine, together
 from hami_admission.vendors.plain import plain
-from hami_admission.vendors.vendor import About, Keys
+from hami_admission.vendors.vendor import About, Keys, several
 from hami_admission.wire import keys
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from hami_admission.model.card import Card
+    from hami_admission.model.device import Device
     from hami_admission.model.grant import Grant, PodGrants
-    from hami_admission.model.pod import Container
     from hami_admission.model.request import Request
     from hami_admission.model.wishes import Wishes
     from hami_admission.options import KunlunOptions
     from hami_admission.vendors.inventory import Inventory
-    from hami_admission.vendors.vendor import Able, Assigned, Reading, Vendor
+    from hami_admission.vendors.vendor import Reading, Vendor
     from hami_admission.wire.nodes import NodeFacts
 
 CARD_MIB = 98_304
@@ -75,44 +75,50 @@ def kunlun(options: KunlunOptions) -> tuple[Vendor, ...]:
     )
     sizes = "slices of 24, 48 or 96 GiB, of one size on a card"
     return (
-        replace(_on_boards(whole, "whole cards"), score=_score, annotate=partial(_annotate, whole)),
-        replace(_on_boards(slices, sizes), parse=partial(_sized, slices), charge=_slice),
+        replace(
+            _on_boards(whole, "whole cards"),
+            score=_score,
+            annotate=lambda assigned: {
+                **whole.annotate(assigned),
+                keys.KUNLUN_INDICES: holdings.last_indices(assigned),
+            },
+        ),
+        replace(
+            _on_boards(slices, sizes),
+            parse=refine.then(slices.parse, slices.names, _sized),
+            charge=_slice,
+        ),
     )
 
 
 def _on_boards(vendor: Vendor, sharing: str) -> Vendor:
     """Whose cards stand on boards; made-up ones have their wing for a NUMA node."""
 
+    def on_board(cards: int, device: Device) -> Device:
+        return msgspec.structs.replace(
+            device,
+            numa=device.numa if vendor.register else int(device.index >= cards // 2),
+            facts=((CARDS, str(cards)), *device.facts),
+        )
+
     def inventory(facts: NodeFacts) -> Inventory:
         found = vendor.inventory(facts)
-        if not found.devices:
-            return found
         cards = wings.board(device.index for device in found.devices)
-        devices = tuple(
-            msgspec.structs.replace(
-                each,
-                numa=each.numa if vendor.register else int(each.index >= cards // 2),
-                facts=((CARDS, str(cards)), *each.facts),
-            )
-            for each in found.devices
-        )
-        return msgspec.structs.replace(found, devices=devices)
+        return found.each(partial(on_board, cards))
 
-    about = About("Kunlunxin", sharing, "Kunlunxin's", "cards of one wing of a board, or linked")
     return replace(
-        vendor, about=about, keys=KEYS, inventory=inventory, choose=_choose, choosy=_choosy
+        vendor,
+        about=About("Kunlunxin", sharing, "Kunlunxin's", "cards of one wing of a board, or linked"),
+        keys=KEYS,
+        inventory=inventory,
+        choose=together.by_index(_linked),
+        choosy=several,
     )
 
 
-def _choose(able: Sequence[Able], count: int, wishes: Wishes) -> Sequence[Able] | Reason:
+def _linked(free: Sequence[int], count: int, device: Device) -> Sequence[int] | None:
     """Cards that go together, within a wing the first by policy."""
-    by_index = {card.device.index: (card, grant) for card, grant in able}
-    chosen = wings.best(tuple(by_index), count, int(able[0][0].device.fact(CARDS)))
-    return Reason.NUMA_NOT_FIT if chosen is None else [by_index[index] for index in chosen]
-
-
-def _choosy(count: int, wishes: Wishes) -> bool:
-    return count > 1
+    return wings.best(free, count, int(device.fact(CARDS)))
 
 
 def _score(cards: Sequence[Card], grants: PodGrants, wishes: Wishes) -> float:
@@ -124,37 +130,18 @@ def _score(cards: Sequence[Card], grants: PodGrants, wishes: Wishes) -> float:
     return 2 - (wings.bubbles(after, size) - wings.bubbles(before, size))
 
 
-def _annotate(whole: Vendor, assigned: Assigned) -> dict[str, str]:
-    """The indices of the last container with cards: that annotation has room for one."""
-    last = [slot for slot in assigned.grants if slot][-1:]
-    numbers = [str(assigned.devices[grant.uuid].index) for slot in last for grant in slot]
-    return {**whole.annotate(assigned), keys.KUNLUN_INDICES: ",".join(numbers)}
-
-
-def _sized(slices: Vendor, container: Container, annotations: Mapping[str, str]) -> Reading:
+def _sized(asked: refine.Asked) -> Reading:
     """Memory is rounded up to a slice, and cores are its share of the card."""
-    reading = slices.parse(container, annotations)
-    request, name = reading.request, slices.names.memory
-    if request is None:
-        return reading
-    asked = request.memory_mib
-    if asked is None:
-        return msgspec.structs.replace(reading, request=msgspec.structs.replace(request, cores=100))
-    size = next((each for each in SLICES_MIB if asked <= each), CARD_MIB)
-    cores = 100 * size // CARD_MIB
+    reading, name, memory = asked.reading, asked.names.memory, asked.request.memory_mib
+    if memory is None:
+        return reading.asking(cores=100)
+    size = next((each for each in SLICES_MIB if memory <= each), CARD_MIB)
+    more = f"{asked.container.path}: {name}: no card has {memory} MiB; {CARD_MIB} are given"
     return msgspec.structs.replace(
-        reading,
-        request=msgspec.structs.replace(request, memory_mib=size, cores=cores),
-        limits=reading.limits if size == asked else {**reading.limits, name: size},
-        warnings=(*reading.warnings, *_beyond(f"{container.path}: {name}", asked)),
+        reading.asking(memory_mib=size, cores=100 * size // CARD_MIB),
+        limits=reading.limits if size == memory else {**reading.limits, name: size},
+        warnings=(*reading.warnings, more) if memory > CARD_MIB else reading.warnings,
     )
-
-
-def _beyond(where: str, asked: int) -> tuple[str, ...]:
-    """A warning where more is asked than a card has."""
-    if asked <= CARD_MIB:
-        return ()
-    return (f"{where}: no card has {asked} MiB; {CARD_MIB} are given",)
 
 
 def _slice(card: Card, request: Request) -> Grant | Reason:

@@ -9,36 +9,32 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
-from functools import lru_cache
-from math import comb
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from hami_admission.model.device import Device
-from hami_admission.model.verdict import Objection, Reason
+from hami_admission.model.verdict import Reason
 from hami_admission.options import CardSize, Family
 from hami_admission.topology import groups
-from hami_admission.vendors import charges, checks
-from hami_admission.vendors.parse import Defaults
-from hami_admission.vendors.plain import plain
-from hami_admission.vendors.vendor import About, Reading
-from hami_admission.wire import details, keys, quantities, registers
+from hami_admission.vendors import charges, checks, holdings, parse, refine
+from hami_admission.vendors.inventory import noted
+from hami_admission.vendors.plain import Cards, plain
+from hami_admission.vendors.vendor import About
+from hami_admission.wire import details, documents, keys, registers
 from hami_admission.wire import wishes as wire
 from hami_admission.wire.errors import Malformed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from hami_admission.model.card import Card
     from hami_admission.model.grant import Grant, PodGrants
-    from hami_admission.model.pod import Container
     from hami_admission.model.request import Request
     from hami_admission.model.wishes import Selection, Wishes
     from hami_admission.options import MetaxOptions
-    from hami_admission.vendors.inventory import Inventory
-    from hami_admission.vendors.vendor import Able, Assigned, Vendor
-    from hami_admission.wire.nodes import NodeFacts
+    from hami_admission.vendors.vendor import Able, Assigned, Reading, Vendor
 
 ONLINE, OFFLINE = "online", "offline"
 QOS = ("best-effort", "fixed-share", "burst-share")
@@ -51,8 +47,6 @@ BESIDE = {ONLINE: {ONLINE, OFFLINE}, OFFLINE: {OFFLINE}, "": {""}}
 
 OUTWEIGHS = 50
 """What upstream's points are divided by: two of them still outweigh how full a node is."""
-
-_MIB = 1024 * 1024
 
 
 def metax(options: MetaxOptions) -> tuple[Vendor, Vendor]:
@@ -76,19 +70,13 @@ def _whole(options: MetaxOptions) -> Vendor:
             to_allocate="hami.io/metax-gpu-devices-to-allocate",
             allocated="hami.io/metax-gpu-devices-allocated",
             lock="none",
-        )
+        ),
+        cards=Cards(ids="metax"),
     )
 
-    def inventory(facts: NodeFacts) -> Inventory:
-        found, tables = common.inventory(facts), (keys.METAX_LOSSES, keys.METAX_SCORES)
-        said = tuple((key, facts.annotations.get(key, "")) for key in tables)
-        cards = tuple(
-            msgspec.structs.replace(card, uuid=f"{facts.name}-metax-{card.index}", facts=said)
-            for card in found.devices
-        )
-        return msgspec.structs.replace(found, devices=cards)
-
     about = About("MetaX", "whole cards", "MetaX's", "as tables of the node say")
+    tables = keys.METAX_LOSSES, keys.METAX_SCORES
+    inventory = partial(noted, common.inventory, tables)
     return replace(common, about=about, inventory=inventory, score=_by_table)
 
 
@@ -109,10 +97,7 @@ def _by_table(cards: Sequence[Card], grants: PodGrants, wishes: Wishes) -> float
 @lru_cache(maxsize=1024)
 def _table(text: str) -> Mapping[str, float]:
     """``{"1":0,"2":110}``; one that cannot be read says nothing."""
-    try:
-        return msgspec.json.decode(text, type=dict[str, float])
-    except (msgspec.DecodeError, RecursionError, UnicodeError):
-        return {}
+    return documents.decode_or({}, text, dict[str, float])
 
 
 def _shared(options: MetaxOptions) -> Vendor:
@@ -128,23 +113,8 @@ def _shared(options: MetaxOptions) -> Vendor:
         use_uuid=keys.METAX_USE_UUID,
         no_use_uuid=keys.METAX_NOUSE_UUID,
     )
-    common = plain(family, Defaults(cores=100, bytes_too=True), _decode)
+    common = plain(family, parse.Defaults(cores=100, bytes_too=True), Cards(decode=_decode))
     links = "true" if options.sgpu_topology_aware else "false"
-
-    def parse(container: Container, annotations: Mapping[str, str]) -> Reading:
-        reading = common.parse(container, annotations)
-        if reading.request is None:
-            return reading
-        notes = {keys.METAX_LINKED: links, **annotations}
-        where = f"{container.path}.resources.limits"
-        found = _mistakes(notes, f"{where}[{common.names.count}]", reading.request.count)
-        exact = _exact(container, f"{where}[{common.names.memory}]", common.names.memory)
-        if isinstance(exact, Objection):
-            found.append(exact)
-        elif exact:
-            request = msgspec.structs.replace(reading.request, memory_mib=exact)
-            reading = msgspec.structs.replace(reading, request=request)
-        return Reading(objections=tuple(found)) if found else _classed(reading, notes)
 
     def recall(notes: Mapping[str, str]) -> PodGrants:
         found = common.recall(notes)
@@ -152,9 +122,8 @@ def _shared(options: MetaxOptions) -> Vendor:
             return found
         # HAMi keeps no traits: the pod's annotations say what they are.
         own = {key: notes[key] for key in CLASSES if key in notes}
-        return tuple(
-            tuple(msgspec.structs.replace(each, trait=_trait(own, each.cores)) for each in slot)
-            for slot in found
+        return holdings.each(
+            found, lambda each: msgspec.structs.replace(each, trait=_trait(own, each.cores))
         )
 
     return replace(
@@ -165,7 +134,7 @@ def _shared(options: MetaxOptions) -> Vendor:
             "MetaX's",
             "whole cards of one link zone; `online` pods where they meet the fewest",
         ),
-        parse=parse,
+        parse=refine.then(common.parse, common.names, partial(_classed, links)),
         reads=(keys.METAX_QOS, keys.METAX_APP_CLASS, keys.METAX_LINKED),
         checks=(checks.health, checks.cordon, _app_class, _qos, *checks.COMMON[2:]),
         checks_of_any=(checks.health, checks.cordon, _app_class, _qos, checks.slots),
@@ -191,24 +160,10 @@ class _Wire(msgspec.Struct, rename="camel"):
     link_zone: int = 0
 
 
-class _Given(msgspec.Struct, rename="camel", omit_defaults=True):
-    """What a container has of one card, as that plugin reads it."""
-
-    uuid: str
-    compute: int = 0
-    v_ram: int = 0
-
-
-_DECODER = msgspec.json.Decoder(list[_Wire])
-
-
 @lru_cache(maxsize=8192)
 def _decode(text: str) -> tuple[Device, ...]:
     """The cards, numbered as they are listed; raises Malformed."""
-    try:
-        found = _DECODER.decode(text)
-    except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
-        raise Malformed(f"register annotation: {error}") from error
+    found = documents.decode(text, list[_Wire], "register annotation")
     return registers.checked([
         Device(
             uuid=each.uuid,
@@ -230,50 +185,38 @@ def _decode(text: str) -> tuple[Device, ...]:
     ])
 
 
-def _exact(container: Container, where: str, name: str) -> int | Objection:
-    """MiB of memory that is given with a suffix, as much as it says; 0 for memory without one."""
-    limit = (container.limits or {}).get(name)
-    raw = (container.requests or {}).get(name, 0) if limit is None else limit
-    size = quantities.floor(raw)
-    if str(raw)[-1:].isdigit() or not size:
-        return 0
-    if limit is None or size < _MIB:
-        return Objection(where, str(raw), "bytes, by its suffix: must be a limit, of 1Mi or more")
-    return -(-size // _MIB)
+def _classed(links: str, asked: refine.Asked) -> Reading:
+    """With its classes; an online pod has no share of cores and no way of sharing.
+
+    ``links`` is what holds where the pod does not say whether links decide.
+    """
+    notes = {keys.METAX_LINKED: links, **asked.annotations}
+    found = [asked.wrong_note(name, advice) for name, advice in _mistakes(notes).items()]
+    if notes.get(keys.METAX_APP_CLASS) and asked.request.count != 1:
+        advice = f"must be 1 in a pod with {keys.METAX_APP_CLASS}"
+        found.append(asked.wrong(asked.names.count, advice))
+    if found:
+        return refine.refused(*found)
+    online = notes.get(keys.METAX_APP_CLASS) == ONLINE
+    lacking = {} if online or notes.get(keys.METAX_QOS) else {keys.METAX_QOS: QOS[0]}
+    cores = 0 if online else asked.request.cores
+    classed = asked.reading.asking(cores=cores, trait=_trait({**notes, **lacking}, cores))
+    return msgspec.structs.replace(classed, notes=lacking)
 
 
-def _mistakes(notes: Mapping[str, str], where: str, count: int) -> list[Objection]:
-    """Classes that there are not, and more than one card for a container of an app class."""
-    app = notes.get(keys.METAX_APP_CLASS, "")
-    names = [keys.METAX_APP_CLASS] if app == ONLINE else list(CLASSES)
+def _mistakes(notes: Mapping[str, str]) -> dict[str, str]:
+    """Classes that there are not, and a flag that is none: what is right, by annotation."""
+    online = notes.get(keys.METAX_APP_CLASS) == ONLINE
     wrong = {
-        name: f"allowed: {', '.join(CLASSES[name])}"
-        for name in names
-        if notes.get(name, "") not in ("", *CLASSES[name])
+        name: f"allowed: {', '.join(allowed)}"
+        for name, allowed in CLASSES.items()
+        if notes.get(name, "") not in ("", *allowed) and not (online and name == keys.METAX_QOS)
     }
     try:
         wire.flag(notes[keys.METAX_LINKED])
     except Malformed as error:
         wrong[keys.METAX_LINKED] = str(error)
-    found = [
-        Objection(f"metadata.annotations[{name}]", repr(notes[name][:60]), advice)
-        for name, advice in wrong.items()
-    ]
-    if app and count != 1:
-        advice = f"must be 1 in a pod with {keys.METAX_APP_CLASS}"
-        found.append(Objection(where, str(count), advice))
-    return found
-
-
-def _classed(reading: Reading, notes: Mapping[str, str]) -> Reading:
-    """With its classes; an online pod has no share of cores and no way of sharing."""
-    assert reading.request is not None
-    online = notes.get(keys.METAX_APP_CLASS) == ONLINE
-    lacking = {} if online or notes.get(keys.METAX_QOS) else {keys.METAX_QOS: QOS[0]}
-    cores = 0 if online else reading.request.cores
-    trait = _trait({**notes, **lacking}, cores)
-    request = msgspec.structs.replace(reading.request, cores=cores, trait=trait)
-    return msgspec.structs.replace(reading, request=request, notes=lacking)
+    return wrong
 
 
 def _trait(notes: Mapping[str, str], cores: int) -> str:
@@ -337,7 +280,7 @@ def _choose(able: Sequence[Able], count: int, wishes: Wishes) -> Sequence[Able]:
         return sorted(able, key=lambda each: _company(each[0]))[:count]
     if app or grant.cores != 100:
         return able[:count]
-    zones = [card.device.fact("LinkZone") for card, _ in able]
+    zones = [_zone(card) for card, _ in able]
     return [able[n] for n in groups.smallest_that_holds(zones, count)]
 
 
@@ -359,22 +302,23 @@ def _by_company(cards: Sequence[Card], grants: PodGrants, wishes: Wishes) -> flo
         return -sum(costs) / OUTWEIGHS
     if not any(_way(grant.trait) == LINKED for grant in given.values()):
         return 0.0
-    idle = [card for card in cards if not card.slots]
-    taken = [card for card in own if given[card.device.uuid].cores == 100]
-    together, rest = _pairs(taken), _pairs([card for card in idle if card not in taken])
-    return (10 * together - (_pairs(idle) - together - rest)) / OUTWEIGHS
+    whole = [card for card in own if given[card.device.uuid].cores == 100]
+    rest = [card for card in cards if not card.slots and card not in whole]
+    inside, torn = groups.kept(*([_zone(card) for card in each] for each in (whole, rest)))
+    return 10 * (10 * inside - torn) / OUTWEIGHS
 
 
-def _pairs(cards: Iterable[Card]) -> int:
-    """10 for each two cards of one link zone."""
-    zones = Counter(card.device.fact("LinkZone") for card in cards)
-    return 10 * sum(comb(count, 2) for zone, count in zones.items() if zone)
+def _zone(card: Card) -> str:
+    return card.device.fact("LinkZone")
 
 
 def _theirs(assigned: Assigned) -> dict[str, str]:
     """What MetaX's plugin reads."""
     found = [
-        [_Given(grant.uuid, grant.cores, grant.memory_mib) for grant in slot]
+        [
+            documents.sparse(uuid=each.uuid, compute=each.cores, vRam=each.memory_mib)
+            for each in slot
+        ]
         for slot in assigned.grants
     ]
     return {

@@ -12,23 +12,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from hami_admission.model.node import Handover
-from hami_admission.model.verdict import Objection
-from hami_admission.options import CardSize, Family
-from hami_admission.vendors import parse
-from hami_admission.vendors.checks import COMMON, same
-from hami_admission.vendors.inventory import in_total
-from hami_admission.vendors.plain import plain
-from hami_admission.vendors.vendor import About, Reading, Vendor
+from hami_admission.vendors import checks, holdings, parse, refine
+from hami_admission.vendors.plain import Cards, described, plain
+from hami_admission.vendors.vendor import About
 from hami_admission.wire import keys
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from hami_admission.model.names import ResourceNames
-    from hami_admission.model.pod import Container
     from hami_admission.options import MthreadsOptions
-    from hami_admission.vendors.vendor import Assigned, Parse
+    from hami_admission.vendors.vendor import Assigned, Reading, Vendor
 
 WORD = "Mthreads"
 
@@ -39,20 +30,18 @@ SIZES = (2, 4, 8, 16, 32, 64, 96)
 def mthreads(options: MthreadsOptions) -> Vendor:
     """The value of the family, under the resource names that the options give."""
     made = plain(
-        Family(
+        described(
+            options,
             word=WORD,
-            resource_count_name=options.resource_count_name,
-            resource_memory_name=options.resource_memory_name,
-            resource_core_name=options.resource_core_name,
             memory_factor=512,
             whole_cores=16,
-            card=CardSize(),
             to_allocate=keys.MTHREADS_ALLOCATED,
             allocated=keys.MTHREADS_ALLOCATED,
             use_uuid=keys.MTHREADS_USE_UUID,
             no_use_uuid=keys.MTHREADS_NOUSE_UUID,
             lock="none",
-        )
+        ),
+        cards=Cards(totals=True, ids="mthreads"),
     )
     names = made.names
     whole = {names.cores: names.whole_cores, names.memory: SIZES[-1]}
@@ -60,38 +49,28 @@ def mthreads(options: MthreadsOptions) -> Vendor:
     return replace(
         made,
         about=About("Moore Threads", "parts in 7 sizes, or whole cards", "Moore Threads'"),
-        parse=partial(_parse, amounts, names),
-        inventory=partial(in_total, names=names, word=WORD, ids="mthreads", handover=Handover()),
-        checks=(*COMMON, same),
+        parse=refine.then(amounts, names, _sized),
+        checks=(*checks.COMMON, checks.same),
         same_cards=True,
         annotate=partial(_annotate, made),
     )
 
 
-def _parse(
-    amounts: Parse, names: ResourceNames, container: Container, annotations: Mapping[str, str]
-) -> Reading:
+def _sized(asked: refine.Asked) -> Reading:
     """A part in one of the sizes, or whole cards, whose number stands on the pod as well."""
-    reading = amounts(container, annotations)
-    request = reading.request
-    if request is None:
-        return reading
-    size = (request.memory_mib or 0) // names.unit_mib
-    if size not in SIZES:
-        advice = f"must be one of {', '.join(map(str, SIZES))}, in units of {names.unit_mib} MiB"
-        where = f"{container.path}.resources.limits[{names.memory}]"
-        return Reading(objections=(Objection(where, str(size), advice),))
+    request, unit = asked.request, asked.names.unit_mib
+    if (request.memory_mib or 0) // unit not in SIZES:
+        advice = f"must be one of {', '.join(map(str, SIZES))}, in units of {unit} MiB"
+        return refine.refused(asked.wrong(asked.names.memory, advice))
     notes = {keys.MTHREADS_COUNT: str(request.count)} if request.count > 1 else {}
-    return msgspec.structs.replace(reading, notes=notes)
+    return msgspec.structs.replace(asked.reading, notes=notes)
 
 
 def _annotate(made: Vendor, assigned: Assigned) -> dict[str, str]:
     """The record, and what Moore Threads' plugin reads: the cards of the last container."""
-    last = next(filter(None, reversed(assigned.grants)), ())
-    indices = (assigned.devices[grant.uuid].index for grant in last)
     return {
         **made.annotate(assigned),
-        keys.MTHREADS_INDEX: ",".join(map(str, indices)),
+        keys.MTHREADS_INDEX: holdings.last_indices(assigned),
         keys.MTHREADS_TIME: str(int(assigned.now * 1_000_000_000)),
         keys.MTHREADS_NODE: assigned.node,
     }

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from functools import lru_cache, partial
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from hami_admission.model.names import ResourceNames
 from hami_admission.model.node import Handover
-from hami_admission.model.pod import EnvVar, from_field
-from hami_admission.vendors import charges, holdings, linked, mig, parse
-from hami_admission.vendors.checks import COMMON, COMMON_OF_ANY
+from hami_admission.model.pod import EnvVar
+from hami_admission.vendors import charges, checks, environment, holdings, linked, mig, parse
 from hami_admission.vendors.inventory import Inventory, registered
-from hami_admission.vendors.vendor import About, Keys, Reading, Runtime, Vendor
+from hami_admission.vendors.vendor import About, Keys, Runtime, Vendor
 from hami_admission.wire import keys, registers, reservations, wishes
 from hami_admission.wire.errors import Malformed
 
@@ -21,12 +20,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from hami_admission.model.card import Card
-    from hami_admission.model.grant import Grant, PodGrants, SlotGrants
-    from hami_admission.model.pod import Container
+    from hami_admission.model.grant import Grant, PodGrants
     from hami_admission.model.request import Request
     from hami_admission.model.verdict import Reason
     from hami_admission.settings import NvidiaOptions
-    from hami_admission.vendors.vendor import Assigned, Made
+    from hami_admission.vendors.vendor import Assigned
     from hami_admission.wire.nodes import NodeFacts
 
 WORD = "NVIDIA"
@@ -47,6 +45,14 @@ RUNTIME = Runtime(
 )
 """The NVIDIA container toolkit."""
 
+VARIABLES = environment.Variables(
+    visible=keys.NVIDIA_VISIBLE_DEVICES,
+    memory=keys.CUDA_MEMORY_LIMIT,
+    cores=keys.CUDA_CORE_LIMIT,
+    priority=keys.CUDA_TASK_PRIORITY,
+)
+"""What the library in the container reads."""
+
 
 def nvidia(options: NvidiaOptions) -> Vendor:
     """The value of the family, under the resource names that the options give."""
@@ -59,8 +65,15 @@ def nvidia(options: NvidiaOptions) -> Vendor:
         unit_mib=options.memory_factor,
     )
     defaults = parse.Defaults(
-        options.default_gpu_num, options.default_memory, options.default_cores, exclusive=True
+        options.default_gpu_num,
+        options.default_memory,
+        options.default_cores,
+        exclusive=True,
+        apart=keys.NVIDIA_STATIC_MIG,
     )
+    policy = options.core_policy
+    more = () if policy == "default" else (EnvVar(keys.CORE_POLICY, policy),)
+    variables = msgspec.structs.replace(VARIABLES, more=more)
     return Vendor(
         word=WORD,
         about=About(
@@ -78,22 +91,20 @@ def nvidia(options: NvidiaOptions) -> Vendor:
             mode=keys.NVIDIA_MODE,
             numa_bind=keys.NVIDIA_NUMA_BIND,
         ),
-        parse=parse.reader(
-            vendor=WORD, names=names, defaults=defaults, apart=keys.NVIDIA_STATIC_MIG
-        ),
+        parse=parse.reader(vendor=WORD, names=names, defaults=defaults),
         inventory=partial(_inventory, count=names.count),
-        checks=(*COMMON, mig.known),
-        checks_of_any=(*COMMON_OF_ANY, mig.known),
+        checks=(*checks.COMMON, mig.known),
+        checks_of_any=(*checks.COMMON_OF_ANY, mig.known),
         charge=_charge,
         repeats=mig.repeats,
         choose=linked.choose,
         choosy=linked.choosy,
         annotate=_annotate,
         recall=_recall,
-        wanted=partial(_wanted, core_policy=options.core_policy),
-        bare=partial(_bare, always=options.overwrite_env),
-        owned=OWNED,
-        late=_late,
+        wanted=partial(environment.wanted, variables),
+        bare=partial(environment.bare, variables, always=options.overwrite_env),
+        owned=variables.owned,
+        late=partial(environment.late, variables),
         runtime_class=options.runtime_class,
         register=keys.NVIDIA_REGISTER,
         rivals=RIVALS,
@@ -113,16 +124,12 @@ def _inventory(facts: NodeFacts, *, count: str) -> Inventory:
     # HAMi's plugin says that it is there; our agent takes that away, for nothing is handed to it.
     theirs = facts.annotations.get(keys.NVIDIA_HANDSHAKE, "").strip().startswith(THERE)
     handover = Handover(keys.NODE_LOCK) if theirs else None
-    if not (cordoned or rows or handover):
-        return found
-    devices = (
-        found.devices
-        if not (cordoned or rows)
-        else tuple(
+    devices = found.devices
+    if cordoned or rows:
+        devices = tuple(
             msgspec.structs.replace(each, position=n, cordoned=each.uuid in cordoned, links=rows)
-            for n, each in enumerate(found.devices)
+            for n, each in enumerate(devices)
         )
-    )
     return Inventory(devices, found.until, handover)
 
 
@@ -146,10 +153,7 @@ def _recall(notes: Mapping[str, str]) -> PodGrants:
 
     So do those of HAMi before 2.10, which wrote an instance as ``UUID[template-slot]``.
     """
-    found = tuple(
-        tuple(_whole(grant) for grant in slot)
-        for slot in holdings.recalled(notes, allocated=keys.NVIDIA_ALLOCATED)
-    )
+    found = holdings.each(holdings.recalled(notes, allocated=keys.NVIDIA_ALLOCATED), _whole)
     reserved = notes.get(keys.NVIDIA_MIG, "")
     try:
         return reservations.decode(reserved, found) if reserved else found
@@ -160,70 +164,3 @@ def _recall(notes: Mapping[str, str]) -> PodGrants:
 def _whole(grant: Grant) -> Grant:
     uuid, instance, _ = grant.uuid.partition("[")
     return msgspec.structs.replace(grant, uuid=uuid) if instance else grant
-
-
-OWNED = (keys.NVIDIA_VISIBLE_DEVICES, keys.CUDA_MEMORY_LIMIT, keys.CUDA_CORE_LIMIT)
-"""Variables that decide what a container sees or may use of a card."""
-
-
-def _wanted(slot: int, reading: Reading, *, core_policy: str) -> tuple[EnvVar, ...]:
-    request = reading.request
-    assert request is not None, "asked only for containers with a request"
-    return _environment(slot, request, reading.priority, core_policy)
-
-
-@lru_cache(maxsize=4096)
-def _environment(
-    slot: int, request: Request, priority: int | None, core_policy: str
-) -> tuple[EnvVar, ...]:
-    """Facts/node.md 1.10; literal where it is known now, else by the downward API."""
-    memory = request.memory_mib
-    wanted = [
-        _late_env(slot, keys.NVIDIA_VISIBLE_DEVICES),
-        *(
-            _late_env(slot, name) if memory is None else EnvVar(name, f"{memory}m")
-            for name in _memory_limits(request.count)
-        ),
-        EnvVar(keys.CUDA_CORE_LIMIT, str(request.cores)),
-    ]
-    if request.count > 1:  # upstream gives the first card's to all (facts/node.md 1.10)
-        wanted += [
-            EnvVar(f"{keys.CUDA_CORE_LIMIT}_{index}", str(request.cores))
-            for index in range(request.count)
-        ]
-    if priority is not None:
-        wanted.append(EnvVar(keys.CUDA_TASK_PRIORITY, str(priority)))
-    if core_policy != "default":
-        wanted.append(EnvVar(keys.CORE_POLICY, core_policy))
-    return tuple(wanted)
-
-
-def _bare(container: Container, *, always: bool) -> tuple[EnvVar, ...]:
-    """A container without a request sees no card, whatever it says; ``always``: or its image."""
-    named = container.env_from or any(
-        env.name == keys.NVIDIA_VISIBLE_DEVICES for env in container.env or ()
-    )
-    return (EnvVar(keys.NVIDIA_VISIBLE_DEVICES, "none"),) if named or always else ()
-
-
-def _late(request: Request, grants: SlotGrants, made: Made) -> dict[str, str]:
-    seen = (_seen(grant, made) for grant in grants)
-    values = {keys.NVIDIA_VISIBLE_DEVICES: ",".join(seen)}
-    if request.memory_mib is None:
-        for name, grant in zip(_memory_limits(request.count), grants, strict=True):
-            values[name] = f"{grant.memory_mib}m"
-    return values
-
-
-def _seen(grant: Grant, made: Made) -> str:
-    """The instance and not the card, where it has one."""
-    instance = made.get(reservations.place(grant)) if grant.profile else None
-    return grant.uuid if instance is None else instance.uuid
-
-
-def _memory_limits(count: int) -> list[str]:
-    return [f"{keys.CUDA_MEMORY_LIMIT}_{index}" for index in range(count)]
-
-
-def _late_env(slot: int, name: str) -> EnvVar:
-    return from_field(name, keys.annotation_path(keys.env_annotation(slot, name)))

@@ -37,9 +37,12 @@ _LONGEST = 32
 class Defaults(msgspec.Struct, frozen=True):
     """What is meant when a container leaves something out, and the fewest cores that it may ask.
 
+    ``most`` is the highest count, and ``counted`` what it counts.
     ``exclusive``: a card whose memory is not divided and whose cores are not named is taken whole,
-    with all its cores. ``bytes_too``: an amount of memory with a suffix (``4Gi``) means bytes.
-    ``percent_first``: where memory and percentage are given, the percentage decides.
+    with all its cores. ``bytes_too``: an amount of memory with a suffix (``4Gi``) means bytes, and
+    so much is given, rounded up to MiB. ``percent_first``: where memory and percentage are given,
+    the percentage decides. ``apart``: how resources begin that another device plugin gives out, and
+    that do not go with ours in one container.
     """
 
     count: int = 1
@@ -49,15 +52,16 @@ class Defaults(msgspec.Struct, frozen=True):
     least_cores: int = 0
     bytes_too: bool = False
     percent_first: bool = False
+    apart: str = ""
+    most: int = MAX_CARDS
+    counted: str = "cards of one container"
 
 
-def reader(*, vendor: str, names: ResourceNames, defaults: Defaults, apart: str = "") -> Parse:
+def reader(*, vendor: str, names: ResourceNames, defaults: Defaults) -> Parse:
     """How containers ask by these names; the same amounts in the same place are read once.
 
     Pods of one workload ask alike, and nothing but the amounts of our names (and the container's
     place, which stands in messages) decides the answer. Longer texts than amounts are not kept.
-    ``apart``: how resources begin that another device plugin gives out, and that do not go with
-    ours in one container.
     """
 
     nothing = (None,) * (2 * len(names.all))
@@ -75,9 +79,9 @@ def reader(*, vendor: str, names: ResourceNames, defaults: Defaults, apart: str 
             reading = _by_names(container, vendor, names, defaults, asked)
         else:
             reading = known(container.kind, container.index, asked)
-        if not apart or reading.request is None:
+        if not defaults.apart or reading.request is None:
             return reading
-        return _alone(container, names, apart) or reading
+        return _alone(container, names, defaults.apart) or reading
 
     return read
 
@@ -177,6 +181,9 @@ def _by_names(
     if not any(map(values.get, names.asking)):
         return _asks_nothing(container, names, values)
     reading = _asks(container, vendor, names, defaults, values)
+    exact = _bytes(limits.get(names.memory)) if defaults.bytes_too else 0
+    if exact:
+        reading = reading.asking(memory_mib=-(-exact // _MIB))
     lacking = {name: value for name, value in reading.limits.items() if limits[name] is None}
     return msgspec.structs.replace(reading, limits=lacking)
 
@@ -297,11 +304,19 @@ def _read(
         where = _path(container, name, limit)
         objections.append(Objection(where, str(raw), _advice(bounds, name, raw)))
         return 0
+    if bounds.bytes_of(name, raw) and (limit is None or _bytes(raw) < _MIB):
+        advice = "bytes, by its suffix: must be a limit, of 1Mi or more"
+        objections.append(Objection(_path(container, name, raw), str(raw), advice))
     if request is not None and request != raw and not _equals(request, raw):
         where = _path(container, name, None)
         advice = f"differs from the limit {raw}; make both equal, or leave the request out"
         objections.append(Objection(where, str(request)[:60], advice))
     return value
+
+
+def _bytes(raw: Quantity | None) -> int:
+    """What an amount with a suffix is in bytes; 0 for one without."""
+    return 0 if raw is None or str(raw)[-1:].isdigit() else quantities.floor(raw)
 
 
 def _path(container: Container, name: str, limit: Quantity | None) -> str:
@@ -327,10 +342,14 @@ class _Bounds(msgspec.Struct, frozen=True):
         if name == names.memory:
             return 0, MAX_MEMORY_MIB // names.unit_mib
         if name == names.count:
-            return 0, MAX_CARDS
+            return 0, self.defaults.most
         if name == names.cores:
             return self.defaults.least_cores, names.whole_cores
         return 0, 1 if name == names.priority else 100
+
+    def bytes_of(self, name: str, raw: Quantity) -> int:
+        """The bytes that are meant, where memory is given so; 0 for anything else."""
+        return _bytes(raw) if self.defaults.bytes_too and name == self.names.memory else 0
 
     def value(self, name: str, raw: Quantity) -> int | None:
         """The whole number that is meant; bytes are none, unless the family takes them.
@@ -340,7 +359,7 @@ class _Bounds(msgspec.Struct, frozen=True):
         if name != self.names.memory:
             return quantities.integer(raw)
         if self.defaults.bytes_too and not str(raw)[-1:].isdigit():
-            return self.names.in_units(-(-quantities.floor(raw) // _MIB))
+            return self.names.in_units(-(-_bytes(raw) // _MIB))
         return None if quantities.binary(raw) else quantities.integer(raw)
 
 
@@ -354,7 +373,7 @@ def _advice(bounds: _Bounds, name: str, raw: Quantity) -> str:
         return f"the unit is {unit} already, per card: a whole number from 0 to {high}{hint}"
     if name == names.priority:
         return "must be 0 (high) or 1 (low)"
-    unit = "cards of one container" if name == names.count else "percent of one card"
+    unit = bounds.defaults.counted if name == names.count else "percent of one card"
     if name == names.count and names.places:
         unit = "places of one card"
     if name == names.cores and names.whole_cores != 100:

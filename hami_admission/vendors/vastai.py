@@ -10,10 +10,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hami_admission.model.verdict import Reason
-from hami_admission.options import Family
-from hami_admission.topology import groups
+from hami_admission.vendors import together
 from hami_admission.vendors.inventory import in_percent
-from hami_admission.vendors.plain import plain
+from hami_admission.vendors.plain import described, plain
 from hami_admission.vendors.vendor import About
 from hami_admission.wire import keys
 
@@ -25,16 +24,16 @@ if TYPE_CHECKING:
     from hami_admission.model.grant import PodGrants
     from hami_admission.model.wishes import Selection, Wishes
     from hami_admission.options import VastaiOptions
-    from hami_admission.vendors.vendor import Able, Vendor
+    from hami_admission.vendors.vendor import Vendor
 
 WORD = "Vastai"
 
 
 def vastai(options: VastaiOptions) -> Vendor:
     """The value of the family, under the resource name that the options give."""
-    family = Family(
+    family = described(
+        options,
         word=WORD,
-        resource_count_name=options.resource_count_name,
         charge="places",
         register=keys.VASTAI_REGISTER,
         handshake=keys.VASTAI_HANDSHAKE,
@@ -46,7 +45,7 @@ def vastai(options: VastaiOptions) -> Vendor:
         common,
         about=About("Vastai", "a place, without limits", "Vastai's", "dies of few cards"),
         inventory=lambda facts: in_percent(common.inventory(facts)),
-        choose=_choose,
+        choose=together.by_group(_aic),
         spoiled=_spoiled,
         score=_score,
     )
@@ -55,14 +54,6 @@ def vastai(options: VastaiOptions) -> Vendor:
 def _aic(device: Device) -> str:
     """The card that a die is on; a card that is given out whole is on none."""
     return device.fact("AIC") if device.fact("DeviceStrategy") == "die" else ""
-
-
-def _choose(able: Sequence[Able], count: int, wishes: Wishes) -> Sequence[Able]:
-    """One as the policy says; several from the card with the most dies that may serve."""
-    if count == 1:
-        return able[:1]
-    order = groups.largest_first([_aic(card.device) for card, _ in able])
-    return [able[n] for n in order[:count]]
 
 
 def _spoiled(cards: Sequence[Card], selection: Selection) -> Mapping[str, Reason]:
@@ -83,5 +74,4 @@ def _score(cards: Sequence[Card], grants: PodGrants, wishes: Wishes) -> float:
     Cards that are given out whole count as cards of one die; upstream gives nodes with such cards
     nothing, so that a pod with one die would always be drawn to the others.
     """
-    aics = {card.device.uuid: _aic(card.device) for card in cards}
-    return sum(groups.largest_share([aics[grant.uuid] for grant in slot]) for slot in grants)
+    return sum(together.shares(_aic, cards, grants))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -81,6 +81,12 @@ class Reading(msgspec.Struct, frozen=True):
     env: tuple[EnvVar, ...] = ()
     notes: dict[str, str] = {}
 
+    def asking(self, **fields: Any) -> Reading:
+        """The same, with these fields of its request; there is one."""
+        assert self.request is not None
+        request = msgspec.structs.replace(self.request, **fields)
+        return msgspec.structs.replace(self, request=request)
+
 
 NOTHING = Reading()
 
@@ -103,6 +109,11 @@ def nothing_late(request: Request, grants: SlotGrants, made: Made) -> dict[str, 
 def never(count: int, wishes: Wishes) -> bool:
     """For families of which any cards go together."""
     return False
+
+
+def several(count: int, wishes: Wishes) -> bool:
+    """For families of which one card is as good as another, and not any two go together."""
+    return count > 1
 
 
 Parse = Callable[["Container", Mapping[str, str]], Reading]

@@ -6,8 +6,8 @@ here. Its own MIG (16.4) is not offered: cards of a node in mode ``mig`` serve n
 
 from __future__ import annotations
 
-import dataclasses
-from functools import lru_cache
+from dataclasses import replace
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -16,13 +16,10 @@ from hami_admission.model.grant import Grant
 from hami_admission.model.node import Handover
 from hami_admission.model.pod import Kind
 from hami_admission.model.verdict import Objection, Reason
-from hami_admission.options import Family
-from hami_admission.vendors import charges, holdings
-from hami_admission.vendors.checks import COMMON, COMMON_OF_ANY
+from hami_admission.vendors import charges, checks, holdings, parse, refine
 from hami_admission.vendors.inventory import Inventory
-from hami_admission.vendors.parse import Defaults, reader
-from hami_admission.vendors.plain import plain
-from hami_admission.vendors.vendor import About, Reading, Vendor
+from hami_admission.vendors.plain import Cards, described, plain
+from hami_admission.vendors.vendor import About
 from hami_admission.wire import grants, keys, quantities, registers
 from hami_admission.wire.errors import Malformed
 
@@ -32,12 +29,10 @@ if TYPE_CHECKING:
     from hami_admission.model.card import Card
     from hami_admission.model.device import Device
     from hami_admission.model.grant import PodGrants
-    from hami_admission.model.names import ResourceNames
-    from hami_admission.model.pod import Container
     from hami_admission.model.request import Request
     from hami_admission.model.wishes import Selection
     from hami_admission.options import VolcanoOptions
-    from hami_admission.vendors.vendor import Assigned
+    from hami_admission.vendors.vendor import Assigned, Reading, Vendor
     from hami_admission.wire.nodes import NodeFacts
 
 WORD = "Volcano"
@@ -54,42 +49,24 @@ def volcano(options: VolcanoOptions) -> Vendor:
     """The value of the family, under the resource names that the options give."""
     unit = options.memory_factor
     base = plain(
-        Family(
+        described(
+            options,
             word=WORD,
-            resource_count_name=options.resource_count_name,
-            resource_memory_name=options.resource_memory_name,
             resource_memory_percentage_name=options.resource_percent_name,
-            resource_core_name=options.resource_core_name,
-            memory_factor=unit,
             register=keys.VOLCANO_REGISTER,
             use_type=keys.NVIDIA_USE_TYPE,
             no_use_type=keys.NVIDIA_NOUSE_TYPE,
             use_uuid=keys.VOLCANO_USE_UUID,
             no_use_uuid=keys.VOLCANO_NOUSE_UUID,
-        )
+        ),
+        # One container gets its cards from one device plugin; and a percentage is stronger than an
+        # amount, other than with NVIDIA's names (16.2).
+        parse.Defaults(percent_first=True, apart="nvidia.com/"),
+        # Pods are handed over one at a time: the plugin gives its cards to the oldest pod of the
+        # node that wants as many, and then takes away the lock.
+        Cards(decode=partial(_cards, unit), handover=Handover(keys.VOLCANO_LOCK)),
     )
-    # One container gets its cards from one device plugin; and a percentage is stronger than an
-    # amount, other than with NVIDIA's names (16.2).
-    defaults = Defaults(percent_first=True)
-    amounts = reader(vendor=WORD, names=base.names, defaults=defaults, apart="nvidia.com/")
-
-    def parse(container: Container, annotations: Mapping[str, str]) -> Reading:
-        reading = amounts(container, annotations)
-        return reading if reading.request is None else _wishing(container, annotations, reading)
-
-    def inventory(facts: NodeFacts) -> Inventory:
-        return _inventory(facts, base.names)
-
-    def charge(card: Card, request: Request) -> Grant | Reason:
-        return _charge(card, request, unit)
-
-    def annotate(assigned: Assigned) -> dict[str, str]:
-        return _annotate(assigned, unit)
-
-    def recall(notes: Mapping[str, str]) -> PodGrants:
-        return _recall(notes, unit)
-
-    return dataclasses.replace(
+    return replace(
         base,
         about=About(
             "NVIDIA by Volcano's names",
@@ -97,38 +74,32 @@ def volcano(options: VolcanoOptions) -> Vendor:
             "volcano-vgpu-device-plugin",
         ),
         keys=msgspec.structs.replace(base.keys, mode=keys.VOLCANO_MODE),
-        parse=parse,
-        inventory=inventory,
-        checks=(*COMMON, _shared, _apart),
-        checks_of_any=(*COMMON_OF_ANY, _shared, _apart),
-        charge=charge,
-        annotate=annotate,
-        recall=recall,
+        parse=refine.then(base.parse, base.names, _wishing),
+        inventory=partial(_inventory, base),
+        checks=(*checks.COMMON, _shared, _apart),
+        checks_of_any=(*checks.COMMON_OF_ANY, _shared, _apart),
+        charge=partial(_charge, unit),
+        annotate=partial(_annotate, unit),
+        recall=partial(_recall, unit),
         reads=(keys.VOLCANO_APART, *_GROUPS),
         owned=(keys.NVIDIA_VISIBLE_DEVICES, keys.CUDA_MEMORY_LIMIT, keys.CUDA_CORE_LIMIT),
     )
 
 
-def _wishing(container: Container, annotations: Mapping[str, str], reading: Reading) -> Reading:
+def _wishing(asked: refine.Asked) -> Reading:
     """With what the pod's annotations say; the plugin takes what it gives to an init container from
     an app container, which fails then."""
-    policy = annotations.get(keys.VOLCANO_APART, "").strip()
+    policy, container = asked.note(keys.VOLCANO_APART).strip(), asked.container
     objections = []
     if container.kind is not Kind.APP:
         advice = "Volcano's device plugin serves no init containers; ask in the others alone"
         objections.append(Objection(f"{container.path}.resources", WORD, advice))
     if policy not in {"", "spread"}:
-        where = f"metadata.annotations[{keys.VOLCANO_APART}]"
-        objections.append(Objection(where, repr(policy[:60]), "allowed: spread"))
+        objections.append(asked.wrong_note(keys.VOLCANO_APART, "allowed: spread"))
     if objections:
-        return Reading(objections=tuple(objections))
-    group = _group(annotations)
-    if not group:
-        return reading
-    trait = f"{_APART if policy else _BESIDE} {group}"
-    assert reading.request is not None, "asked only for containers with a request"
-    request = msgspec.structs.replace(reading.request, trait=trait)
-    return msgspec.structs.replace(reading, request=request)
+        return refine.refused(*objections)
+    group, way = _group(asked.annotations), _APART if policy else _BESIDE
+    return asked.reading.asking(trait=f"{way} {group}") if group else asked.reading
 
 
 def _group(annotations: Mapping[str, str]) -> str:
@@ -137,24 +108,16 @@ def _group(annotations: Mapping[str, str]) -> str:
     return next(filter(None, found), "")
 
 
-def _inventory(facts: NodeFacts, names: ResourceNames) -> Inventory:
-    """The registered cards, where the kubelet offers some of number, memory and cores (16.2).
-
-    Pods are handed over one at a time: the plugin gives its cards to the oldest pod of the node
-    that wants as many, and then takes away the lock.
-    """
-    text = facts.annotations.get(keys.VOLCANO_REGISTER, "")
-    offered = facts.allocatable
-    served = offered is None or all(
-        quantities.floor(offered.get(name, 0)) for name in names.counted
-    )
-    if not text.strip() or not served:
-        return Inventory()
-    return Inventory(_cards(text, names.unit_mib), handover=Handover(keys.VOLCANO_LOCK))
+def _inventory(base: Vendor, facts: NodeFacts) -> Inventory:
+    """The registered cards, where the kubelet offers some of number, memory and cores (16.2)."""
+    offered, counted = facts.allocatable, base.names.counted
+    if offered is None or all(quantities.floor(offered.get(name, 0)) for name in counted):
+        return base.inventory(facts)
+    return Inventory()
 
 
 @lru_cache(maxsize=8192)
-def _cards(text: str, unit: int) -> tuple[Device, ...]:
+def _cards(unit: int, text: str) -> tuple[Device, ...]:
     """Of ``UUID,count,memory,type,health,mode:`` for each; the last one's mode is the node's.
 
     A card has 100 cores; its place is its index. Raises Malformed.
@@ -184,7 +147,7 @@ def _apart(card: Card, request: Request, selection: Selection) -> Reason | None:
     return Reason.CARD_CUSTOM_RULE if word == _APART and card.with_trait(group) else None
 
 
-def _charge(card: Card, request: Request, unit: int) -> Grant | Reason:
+def _charge(unit: int, card: Card, request: Request) -> Grant | Reason:
     """A share as of any NVIDIA card; of a percentage whole units, which the plugin reads."""
     memory = request.memory_on(card.device.memory_mib)
     asked = msgspec.structs.replace(request, memory_mib=memory - memory % unit)
@@ -193,13 +156,12 @@ def _charge(card: Card, request: Request, unit: int) -> Grant | Reason:
     return msgspec.structs.replace(found, trait=group) if isinstance(found, Grant) else found
 
 
-def _annotate(assigned: Assigned, unit: int) -> dict[str, str]:
+def _annotate(unit: int, assigned: Assigned) -> dict[str, str]:
     """Containers without cards have no place in the text, and nothing ends the last one (16.2)."""
+    given = tuple(filter(None, assigned.grants))
     text = grants.encode(
-        tuple(
-            tuple(Grant(each.uuid, _THEIRS, each.memory_mib // unit, each.cores) for each in slot)
-            for slot in assigned.grants
-            if slot
+        holdings.each(
+            given, lambda each: Grant(each.uuid, _THEIRS, each.memory_mib // unit, each.cores)
         )
     ).removesuffix(";")
     seconds = str(int(assigned.now))
@@ -213,12 +175,10 @@ def _annotate(assigned: Assigned, unit: int) -> dict[str, str]:
     }
 
 
-def _recall(notes: Mapping[str, str], unit: int) -> PodGrants:
+def _recall(unit: int, notes: Mapping[str, str]) -> PodGrants:
     """By container that has cards; which those are the pod's requests say (``grant.seated``)."""
     group = _group(notes)
-    return tuple(
-        tuple(
-            Grant(each.uuid, WORD, each.memory_mib * unit, each.cores, trait=group) for each in slot
-        )
-        for slot in holdings.recalled(notes, allocated=keys.VOLCANO_ALLOCATED)
+    return holdings.each(
+        holdings.recalled(notes, allocated=keys.VOLCANO_ALLOCATED),
+        lambda each: Grant(each.uuid, WORD, each.memory_mib * unit, each.cores, trait=group),
     )

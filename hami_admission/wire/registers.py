@@ -86,17 +86,17 @@ def decode(text: str) -> tuple[Device, ...]:
     return checked(_from_json(form) if form.startswith("[") else _from_text(form))
 
 
-def checked(devices: list[Device]) -> tuple[Device, ...]:
-    """The cards of a node in order; raises Malformed for what no node can have."""
+def checked(devices: list[Device], what: str = "register annotation") -> tuple[Device, ...]:
+    """The cards of a node in order; raises Malformed for what no node can have, in ``what``."""
     for card in devices:
         if not card.uuid:
-            raise Malformed("register annotation: a card without an id")
+            raise Malformed(f"{what}: a card without an id")
         if min(card.index, card.slots, card.memory_mib, card.cores) < 0:
-            raise Malformed(f"register annotation: card {card.uuid[:80]!r} has a negative number")
+            raise Malformed(f"{what}: card {card.uuid[:80]!r} has a negative number")
     if len(devices) > MAX_CARDS:
-        raise Malformed(f"register annotation: {len(devices)} cards, more than {MAX_CARDS}")
+        raise Malformed(f"{what}: {len(devices)} cards, more than {MAX_CARDS}")
     if len({card.uuid for card in devices}) != len(devices):
-        raise Malformed("register annotation: the same card id twice")
+        raise Malformed(f"{what}: the same card id twice")
     return _in_order(devices)
 
 

@@ -100,6 +100,18 @@ def test_refusals_name_field_value_and_what_would_be_right(name: str) -> None:
     assert decision.changes == ()
 
 
+def test_what_is_wrong_with_the_pod_is_told_once_for_all_its_containers() -> None:
+    limits = {"volcano.sh/vgpu-number": 1}
+    document = build.pod_json(
+        build.container("a", limits),
+        build.container("b", limits),
+        annotations={"volcano.sh/vgpu-podgroup-policy": "binpack"},
+    )
+    assert [each.field for each in decide(document).objections] == [
+        "metadata.annotations[volcano.sh/vgpu-podgroup-policy]"
+    ]
+
+
 def test_all_objections_are_told_at_once() -> None:
     document = gpu_pod(nodeName="n1")
     document["spec"]["containers"].append(build.container("x", privileged=True))

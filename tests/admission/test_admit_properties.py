@@ -92,7 +92,7 @@ def _foreign(document: Json) -> Json:
             },
             given_.get("requests"),
         )
-        ours = (*nvidia.OWNED, "CUDA_TASK_PRIORITY")
+        ours = (*nvidia.VARIABLES.owned, "CUDA_TASK_PRIORITY")
         container["env"] = [
             each for each in container.get("env") or [] if not each["name"].startswith(ours)
         ]

@@ -36,6 +36,9 @@ CONSTRUCTORS: dict[str, tuple[int, str]] = {
     "encode_error": (0, "error"),
     "_refuse": (3, "message"),
     "NotMade": (0, "message"),
+    "wrong": (1, "right"),
+    "wrong_note": (1, "right"),
+    "wrong_amount": (2, "right"),
 }
 """Whose argument, by position or name, is a text for users."""
 
@@ -44,6 +47,7 @@ PASSED_ON = {
     "str(error)": "an exception that is read where it is made",
     "str(refusal)": "a Refusal",
     "message": "the argument of _refuse",
+    "right": "the argument of the three that are wrong",
 }
 """Expressions that hand on what is read elsewhere."""
 
@@ -58,17 +62,17 @@ WARNINGS = {
     "vendors/ascend.py: reading.warnings + raised",
     "vendors/parse.py: _guessed(container, names, defaults, values)",
     "vendors/parse.py: tuple(warnings)",
-    "vendors/enflame.py: _beside(container, names.count, ignored)",
-    "vendors/kunlun.py: (*reading.warnings, *_beyond(f'{container.path}: {name}', asked))",
+    "vendors/enflame.py: ignored",
+    "vendors/kunlun.py: (*reading.warnings, more) if memory > CARD_MIB else reading.warnings",
 }
 """What is given as ``warnings=`` anywhere; the functions behind these are WARNERS."""
 
 WARNERS = {
-    "vendors/hygon.py": {"_parse"},
+    "vendors/hygon.py": {"_warned"},
     "vendors/parse.py": {"_guessed", "whole_cards"},
-    "vendors/kunlun.py": {"_beyond"},
+    "vendors/kunlun.py": {"_sized"},
     "vendors/ascend.py": {"_raised"},
-    "vendors/enflame.py": {"_beside"},
+    "vendors/enflame.py": {"_reading"},
     "admission/mutate.py": {"overruled"},
     "admission/scope.py": {"_exempt", "_of_another_scheduler"},
     "simulate/workloads.py": {"_requests_only", "_rollout", "_programs"},

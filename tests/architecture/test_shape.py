@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from itertools import combinations
 from pathlib import Path
 
 import hami_admission
@@ -37,6 +38,11 @@ KNOW_A_FAMILY = {
     "settings.py",
     "agent/nvml.py",
 }
+FAMILIES = sorted(
+    ROOT / each
+    for each in KNOW_A_FAMILY
+    if each.startswith("vendors/") and each != "vendors/table.py"
+)
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -108,3 +114,31 @@ def test_only_its_own_files_know_a_familys_name() -> None:
         and FAMILY.search(path.read_text())
     ]
     assert found == []
+
+
+def test_the_families_stay_short_together() -> None:
+    assert sum(len(path.read_text().splitlines()) for path in FAMILIES) <= 2000
+
+
+def test_no_two_families_say_the_same_in_six_lines() -> None:
+    found = {}
+    for path in FAMILIES:
+        lines = path.read_text().splitlines()
+        imports = {
+            number
+            for each in ast.walk(ast.parse(path.read_text()))
+            if isinstance(each, ast.Import | ast.ImportFrom)
+            for number in range(each.lineno, (each.end_lineno or each.lineno) + 1)
+        }
+        said = [
+            line.strip()
+            for number, line in enumerate(lines, 1)
+            if line.strip() and number not in imports
+        ]
+        found[path.stem] = {tuple(said[n : n + 6]) for n in range(len(said) - 5)}
+    equal = {
+        f"{one} and {other}: {run[0]}"
+        for one, other in combinations(found, 2)
+        for run in found[one] & found[other]
+    }
+    assert equal == set()

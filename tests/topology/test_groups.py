@@ -47,3 +47,18 @@ SHARES = {"": 0.0, "a": 1.0, "aab": 2 / 3, "--": 1 / 2, "-a": 1 / 2, "aabb": 1 /
 @pytest.mark.parametrize("given", SHARES)
 def test_the_largest_share(given: str) -> None:
     assert groups.largest_share(named(given)) == SHARES[given]
+
+
+KEPT = {
+    "both of two": ("aa", "", (1, 0)),
+    "two of four": ("aa", "aa", (1, 4)),
+    "of two groups": ("ab", "abb", (0, 3)),
+    "those in none": ("--", "-a", (0, 0)),
+    "nothing": ("", "aa", (0, 0)),
+}
+
+
+@pytest.mark.parametrize("sentence", KEPT)
+def test_pairs_that_are_kept_and_torn(sentence: str) -> None:
+    given, rest, expected = KEPT[sentence]
+    assert groups.kept(named(given), named(rest)) == expected

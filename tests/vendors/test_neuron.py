@@ -85,7 +85,7 @@ REQUESTS: dict[str, tuple[dict[str, Any], Request | str | None]] = {
     "odd cores": ({"neuroncore": 3}, f"limits[{CORES}]: Invalid value: 3: must be 1 or a multiple"),
     "negative": ({"neuron": -1}, f"limits[{DEVICES}]: Invalid value: -1: must be a whole number"),
     "a fraction": ({"neuron": "500m"}, f"limits[{DEVICES}]: Invalid value: 500m: must be a whole"),
-    "no number": ({"neuron": "many"}, f"limits[{DEVICES}]: Invalid value: many: must be a whole"),
+    "no number": ({"neuron": "many"}, f"limits[{DEVICES}]: Invalid value: many: 'many' is not a"),
     "too many": ({"neuron": 65}, f"limits[{DEVICES}]: Invalid value: 65: must be a whole number"),
     "both": ({"neuron": 1, "neuroncore": 2}, "resources.limits"),
 }
