@@ -71,12 +71,13 @@ What holds for all: quotas count per card × cards ([quotas](quotas.md)). Users 
 | --- | --- | --- |
 | what a container asks, which cards it gets, what stands on the pod | tables with a line for each\
  rule; formats are HAMi's 2.10 | the file in the family's section |
-| amounts add up, encodings round-trip, what fits is free | properties, of the common code and of\
- NVIDIA cards and AWS Neuron | `tests/placement/test_fit_properties.py`,\
- `tests/cluster_state/test_state_properties.py` |
-| handing pods to a device plugin of others under a lock | a stand-in for HAMi's plugin, which\
- keeps to the protocol, on a real control plane; other locks in unit tests |\
- `tests/cluster/test_handover.py`, `tests/control/test_nodelock.py` |
+| amounts add up, encodings round-trip, what fits is free, what is kept is fresh | properties, of\
+ every family | `tests/vendors/test_every_family.py` |
+| pods of several families, in one pod and in one container | each gives what it gives alone |\
+ `tests/vendors/test_mixed_families.py` |
+| handing pods to a device plugin of others under a lock | a stand-in for each of them, which\
+ keeps to the protocol, on a real control plane: pods of all families at once; 20 pods of one node;\
+ a plugin that dies | `tests/cluster/test_families.py`, `tests/cluster/test_handover.py` |
 | our agent, for NVIDIA cards | a real kubelet, with a driver that a script plays |\
  `tests/cluster/test_agent.py` |
 | real cards, and the makers' device plugins | **never, for any family** | – |
