@@ -59,7 +59,11 @@ def decide(pod: Pod, vendors: table.Vendors, settings: Settings) -> Decision:
     return Decision(
         changes=tuple(changes),
         readings=readings,
-        warnings=(*validate.warnings(asked), *mutate.overruled(changes)),
+        warnings=(
+            *validate.warnings(asked),
+            *validate.strangers(pod, asked, vendors.owners),
+            *mutate.overruled(changes),
+        ),
     )
 
 

@@ -9,10 +9,12 @@ from hami_admission.wire import keys, wishes
 from hami_admission.wire.errors import Malformed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from hami_admission.model.pod import Pod
     from hami_admission.vendors.vendor import Reading, Vendor
+
+    Owners = Mapping[str, object]
 
 
 def objections(pod: Pod, asked: list[tuple[Vendor, tuple[Reading, ...]]]) -> list[Objection]:
@@ -66,6 +68,22 @@ def _more(pod: Pod, readings: tuple[Reading, ...]) -> Iterator[Objection]:
 def warnings(asked: list[tuple[Vendor, tuple[Reading, ...]]]) -> list[str]:
     """What was guessed, so that the user can say it otherwise."""
     return [each for _, readings in asked for reading in readings for each in reading.warnings]
+
+
+def strangers(
+    pod: Pod, asked: list[tuple[Vendor, tuple[Reading, ...]]], known: Owners
+) -> list[str]:
+    """Resources that are called like those of an asked family and are none: mostly misspelt."""
+    makers: dict[str, list[str]] = {}
+    for vendor, _ in asked:
+        makers.setdefault(vendor.names.count.partition("/")[0], []).extend(vendor.names.asking)
+    return [
+        f"{container.path}.resources: {name}: nothing here gives that out; of {maker} there are"
+        f" {', '.join(makers[maker])}"
+        for container in pod.containers
+        for name in sorted({*(container.limits or ()), *(container.requests or ())})
+        if (maker := name.partition("/")[0]) in makers and name not in known
+    ]
 
 
 _WISHES: dict[str, Callable[[str], object]] = {

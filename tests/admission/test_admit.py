@@ -194,6 +194,16 @@ def test_containers_without_a_request_see_no_card() -> None:
     assert env_of(hidden, 2) == {"NVIDIA_VISIBLE_DEVICES": "none"}
 
 
+def test_what_is_called_like_ours_and_is_not_is_warned_of() -> None:
+    limits = {**build.gpu(1, memory=2000), "nvidia.com/gpumemory": 2000, "example.com/other": 1}
+    decision = decide(build.pod_json(build.container(limits=limits)))
+    (warning,) = decision.warnings
+    assert warning.startswith(
+        "spec.containers[0].resources: nvidia.com/gpumemory: nothing here gives that out; of"
+        " nvidia.com there are nvidia.com/gpu, nvidia.com/gpumem,"
+    )
+
+
 def test_what_the_user_set_of_ours_is_overruled_with_a_warning() -> None:
     env = [
         {"name": "NVIDIA_VISIBLE_DEVICES", "value": "all"},

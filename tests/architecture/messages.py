@@ -52,7 +52,8 @@ PASSED_ON = {
 """Expressions that hand on what is read elsewhere."""
 
 WARNINGS = {
-    "admission/admit.py: (*validate.warnings(asked), *mutate.overruled(changes))",
+    "admission/admit.py: (*validate.warnings(asked), *validate.strangers(pod, asked,"
+    " vendors.owners), *mutate.overruled(changes))",
     "admission/admit.py: (reason,)",
     "control/webhook.py: decision.warnings",
     "simulate/outcome.py: ()",
@@ -74,6 +75,7 @@ WARNERS = {
     "vendors/ascend.py": {"_raised"},
     "vendors/enflame.py": {"_reading"},
     "admission/mutate.py": {"overruled"},
+    "admission/validate.py": {"strangers"},
     "admission/scope.py": {"_exempt", "_of_another_scheduler"},
     "simulate/workloads.py": {"_requests_only", "_rollout", "_programs"},
     "simulate/run.py": {"_admitted"},
