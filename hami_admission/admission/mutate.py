@@ -14,6 +14,8 @@ from hami_admission.admission.changes import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from hami_admission.model.pod import Container, EnvVar, Pod
     from hami_admission.settings import Settings
     from hami_admission.vendors.vendor import Reading, Vendor
@@ -28,10 +30,9 @@ def changes(
     """
     found: list[Change] = []
     for slot, container in enumerate(pod.containers):
-        for vendor, readings in asked:
-            # Chips of one maker want the same of a container without any: once is enough.
-            made = _container(slot, container, vendor, readings[slot])
-            found += [each for each in made if each not in found]
+        found += _container(
+            slot, container, [(vendor, readings[slot]) for vendor, readings in asked]
+        )
     # Where containers differ the last one says it, also when the pod has it already.
     wanted = {
         name: value
@@ -61,34 +62,47 @@ def overruled(found: list[Change]) -> list[str]:
     ]
 
 
-def _container(slot: int, container: Container, vendor: Vendor, reading: Reading) -> list[Change]:
-    if reading.request is None:
-        return _env(container, vendor.bare(container), ())
-    found: list[Change] = [SetLimits(container, reading.limits)] if reading.limits else []
-    return found + _env(container, vendor.wanted(slot, reading) + reading.env, vendor.owned)
+def _container(
+    slot: int, container: Container, asked: list[tuple[Vendor, Reading]]
+) -> Iterator[Change]:
+    """One change of each kind: entries go by position, and the first one adds the whole list."""
+    limits: dict[str, int] = {}
+    wanted: list[EnvVar] = []
+    bare: list[EnvVar] = []
+    owned: tuple[str, ...] = ()
+    for vendor, reading in asked:
+        if reading.request is None:
+            bare += vendor.bare(container)
+        else:
+            limits |= reading.limits
+            wanted += vendor.wanted(slot, reading) + reading.env
+            owned += vendor.owned
+    if limits:
+        yield SetLimits(container, limits)
+    # What one family hides, another that the container does ask may have to show.
+    hidden = [env for env in bare if not env.name.startswith(owned)]
+    change = _env(container, {env.name: env for env in (*hidden, *wanted)}, owned)
+    if change is not None:
+        yield change
 
 
-def _env(container: Container, wanted: tuple[EnvVar, ...], owned: tuple[str, ...]) -> list[Change]:
-    """Each wanted variable once and as wanted; of the vendor's own (by prefix) no other.
+def _env(container: Container, wanted: dict[str, EnvVar], owned: tuple[str, ...]) -> SetEnv | None:
+    """Each wanted variable once and as wanted; of those that are owned (by prefix) no other.
 
     The last entry of a name wins on the node, so a second one is removed wherever it stands.
     """
-    present = container.env
-    if not present:
-        return [SetEnv(container, wanted)] if wanted else []
-    missing = {env.name: env for env in wanted}
-    names = frozenset(missing)
+    missing = dict(wanted)
     replaced: list[tuple[int, EnvVar]] = []
     removed: list[int] = []
-    for index, env in enumerate(present):
-        if env.name in names:
+    for index, env in enumerate(container.env or ()):
+        if env.name in wanted:
             right = missing.pop(env.name, None)
             if right is None:
                 removed.append(index)
             elif env != right:
                 replaced.append((index, right))
-        elif owned and env.name.startswith(owned):
+        elif env.name.startswith(owned):
             removed.append(index)
     if not (missing or replaced or removed):
-        return []
-    return [SetEnv(container, tuple(missing.values()), tuple(replaced), tuple(removed))]
+        return None
+    return SetEnv(container, tuple(missing.values()), tuple(replaced), tuple(removed))

@@ -194,6 +194,49 @@ def test_containers_without_a_request_see_no_card() -> None:
     assert env_of(hidden, 2) == {"NVIDIA_VISIBLE_DEVICES": "none"}
 
 
+MIXED: Json = {
+    **build.gpu(1, memory=2000, cores=30),
+    "iluvatar.ai/BI-V100-vgpu": 1,
+    "iluvatar.ai/BI-V100.vMem": 20,
+    "huawei.com/Ascend310P": 1,
+}
+"""Of three families: two set variables, two have variables of their own."""
+
+
+def test_families_in_one_container_without_environment_do_not_undo_each_other() -> None:
+    after = patched(build.pod_json(build.container("main", MIXED)))
+    assert env_of(after).keys() == {
+        "NVIDIA_VISIBLE_DEVICES", "CUDA_DEVICE_MEMORY_LIMIT_0", "CUDA_DEVICE_SM_LIMIT",
+        "SOL_CONTINER_NAME",
+    }  # fmt: skip
+    assert decide(after).changes == ()
+
+
+def test_families_in_one_container_without_limits_do_not_undo_each_other() -> None:
+    after = patched(build.pod_json(build.container("main", requests=MIXED)))
+    limits = after["spec"]["containers"][0]["resources"]["limits"]
+    assert limits.keys() == {*MIXED, "huawei.com/Ascend310P-memory"}
+    assert decide(after).changes == ()
+
+
+def test_of_the_environment_of_a_container_each_family_takes_its_own_alone() -> None:
+    theirs = ("CUDA_DEVICE_MEMORY_LIMIT_7", "ASCEND_VISIBLE_DEVICES", "NPU_PRIORITY")
+    names = ("A", theirs[0], "B", theirs[1], "C", theirs[2], "D")
+    env = [{"name": name, "value": "x"} for name in names]
+    after = patched(build.pod_json(build.container("main", MIXED, env=env)))
+    assert {name for name, value in env_of(after).items() if value == "x"} == {*"ABCD"}
+    assert decide(after).changes == ()
+
+
+def test_what_one_family_hides_another_may_show() -> None:
+    """A container with cards by Volcano's names sees them beside one with NVIDIA's."""
+    theirs = build.container("theirs", {"volcano.sh/vgpu-number": 1}, env=[dict(ALL)])
+    pod = build.pod_json(build.container("ours", build.gpu(1)), theirs)
+    after = patched(pod, nvidia=NvidiaOptions(overwrite_env=True))
+    assert env_of(after, 1) == {}
+    assert decide(after, nvidia=NvidiaOptions(overwrite_env=True)).changes == ()
+
+
 def test_what_is_called_like_ours_and_is_not_is_warned_of() -> None:
     limits = {**build.gpu(1, memory=2000), "nvidia.com/gpumemory": 2000, "example.com/other": 1}
     decision = decide(build.pod_json(build.container(limits=limits)))

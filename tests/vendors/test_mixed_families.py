@@ -119,6 +119,42 @@ def test_the_order_of_keys_changes_nothing(asks: Asks, notes: dict[str, str]) ->
     assert (again.objections, again.changes) == ((), ())
 
 
+SPEAKING = ("NVIDIA", "BI-V100", "MR-V100", "Ascend910B2", "Ascend310P", "DCU")
+"""Families that set variables, or have some that users cannot set; and one without."""
+entries = st.sampled_from((
+    "HOME", "NVIDIA_VISIBLE_DEVICES", "CUDA_DEVICE_SM_LIMIT", "ASCEND_VISIBLE_DEVICES",
+    "NPU_PRIORITY", "SOL_CONTINER_NAME",
+)).map(lambda name: {"name": name, "value": "x"})  # fmt: skip
+
+
+@often
+@given(
+    st.lists(st.sampled_from(SPEAKING), min_size=1, max_size=4, unique=True),
+    st.none() | st.lists(entries, max_size=6),
+)
+def test_each_family_sets_in_the_environment_what_it_sets_alone(
+    words: list[str], env: list[Json] | None
+) -> None:
+    def made(*own: str) -> list[Json]:
+        limits = {key: value for word in own for key, value in SAMPLES[word].limits[0].items()}
+        after = admitted(build.pod_json(build.container("main", limits, env=env)))
+        assert EMPTY.admit(build.noun(after)).changes == ()
+        found: list[Json] = after["spec"]["containers"][0].get("env") or []
+        return found
+
+    together = made(*words)
+    set_by = {word: [each for each in made(word) if each not in (env or ())] for word in words}
+    assert [each for each in together if each["name"] == "HOME"] == [
+        each for each in env or () if each["name"] == "HOME"
+    ]
+    for each in set_by.values():
+        assert all(entry in together for entry in each)
+    owned = tuple(name for word in words for name in VENDORS.words[word].owned)
+    assert {each["name"] for each in together if each["name"].startswith(owned)} <= {
+        entry["name"] for each in set_by.values() for entry in each
+    }
+
+
 @often
 @given(several(), notes_of)
 def test_all_that_a_pod_holds_is_written_on_it(asks: Asks, notes: dict[str, str]) -> None:
