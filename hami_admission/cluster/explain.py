@@ -207,6 +207,6 @@ def _card(slot: int, card: Card, reason: str) -> CardView:
         device.type,
         device.slots - card.slots,
         device.memory_mib - card.memory_mib,
-        device.cores - card.cores,
+        max(device.cores - card.cores, 0),  # of instances they are rounded up
         reason,
     )

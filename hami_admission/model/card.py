@@ -35,13 +35,16 @@ class Card(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def exceeded(self) -> bool:
-        """Is more given out than there is?"""
+        """Is more given out than there is?
+
+        Where parts have units of the card these tell, for the cores of a part are rounded up: the
+        seven instances that fill an A100 have 15 percent each (facts/devices.md 3.4).
+        """
         device = self.device
         return (
             self.slots > device.slots
             or self.memory_mib > device.memory_mib
-            or self.cores > device.cores
-            or (bool(self.units) and max(self.units) > 1)
+            or (max(self.units) > 1 if self.units else self.cores > device.cores)
         )
 
     @property
@@ -51,7 +54,7 @@ class Card(msgspec.Struct, frozen=True, gc=False):
         pairs = (
             (self.slots, device.slots, "places"),
             (self.memory_mib, device.memory_mib, "MiB"),
-            (self.cores, device.cores, "cores"),
+            (0 if self.units else self.cores, device.cores, "cores"),
         )
         over = [f"{taken} of {there} {what}" for taken, there, what in pairs if taken > there]
         twice = [str(number) for number, count in enumerate(self.units) if count > 1]

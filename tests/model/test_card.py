@@ -8,6 +8,7 @@ from tests import build
 DEVICE = build.device(0)
 EXCESS: dict[str, tuple[Card, str]] = {
     "all is there": (Card(DEVICE, 10, 81920, 100, (1, 1, 0, 1)), ""),
+    "instances, with their cores rounded up": (Card(DEVICE, 7, 34048, 105, (1,) * 7), ""),
     "a place": (Card(DEVICE, 11), "11 of 10 places"),
     "memory and cores": (
         Card(DEVICE, 1, 90000, 130),

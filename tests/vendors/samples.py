@@ -31,11 +31,13 @@ Facts = Callable[[str, int], NodeFacts]
 class Sample:
     """What a node looks like, and limits of containers, each of which is legal.
 
-    ``init``: may an init container have them, too? ``several``: more than one container of a pod?
+    ``notes`` are annotations that a pod may have beside any of them. ``init``: may an init
+    container have them, too? ``several``: more than one container of a pod?
     """
 
     facts: Facts
     limits: tuple[Json, ...]
+    notes: tuple[Mapping[str, str], ...] = ({},)
     init: bool = True
     several: bool = True
 

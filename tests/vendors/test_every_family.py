@@ -6,6 +6,7 @@ and placed on a node of at most nine cards; some end again.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,7 @@ from hami_admission.vendors import table
 from tests import build
 from tests.cluster_state.test_state_properties import same_twice
 from tests.vendors.samples import SAMPLES
+from tests.vendors.ways import WAYS, family
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,7 +51,8 @@ POLICIES: tuple[dict[str, str], ...] = (
     *({"hami.io/gpu-scheduler-policy": name} for name in ("binpack", "spread", "numa", "mutex")),
 )
 
-every = pytest.mark.parametrize("word", SAMPLES)
+ALL = {**SAMPLES, **WAYS}
+every = pytest.mark.parametrize("way", ALL)
 often = settings(
     max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None
 )
@@ -57,21 +60,22 @@ often = settings(
 
 def test_every_family_has_a_sample_whose_node_has_its_cards() -> None:
     assert SAMPLES.keys() == VENDORS.words.keys()
-    for word, sample in SAMPLES.items():
+    for way, sample in ALL.items():
         found = table.node(VENDORS, sample.facts("n", MOST))
-        assert (found.mistakes, list(found.devices)) == ({}, [word])
-        assert [card.index for card in found.devices[word]] == list(range(MOST))
+        assert (found.mistakes, list(found.devices)) == ({}, [family(way)])
+        assert [card.index for card in found.devices[family(way)]] == list(range(MOST))
 
 
-def cards(word: str, number: int) -> Cards:
+def cards(way: str, number: int) -> Cards:
     """As many, of which nothing is taken."""
-    return tuple(map(Card, table.node(VENDORS, SAMPLES[word].facts("n", number)).devices[word]))
+    found = table.node(VENDORS, ALL[way].facts("n", number))
+    return tuple(map(Card, found.devices[family(way)]))
 
 
 @st.composite
-def documents(draw: st.DrawFn, word: str, most: int = 3) -> Json:
+def documents(draw: st.DrawFn, way: str, most: int = 3) -> Json:
     """A pod as its user writes it; each container asks one of the sample's limits."""
-    sample = SAMPLES[word]
+    sample = ALL[way]
     kinds = ("app", "init", "sidecar") if sample.init else ("app",)
     asks = draw(
         st.lists(
@@ -84,8 +88,8 @@ def documents(draw: st.DrawFn, word: str, most: int = 3) -> Json:
     for n, (kind, limits) in enumerate(asks):
         made = build.container(f"c{n}", dict(limits), sidecar=kind == "sidecar")
         (apps if kind == "app" else init).append(made)
-    notes = draw(st.sampled_from(POLICIES))
-    return build.pod_json(*apps, init=tuple(init), annotations=dict(notes))
+    notes = {**draw(st.sampled_from(POLICIES)), **draw(st.sampled_from(sample.notes))}
+    return build.pod_json(*apps, init=tuple(init), annotations=notes)
 
 
 def admitted(document: Json) -> Json:
@@ -122,13 +126,13 @@ class Stay:
         self.given = usage.taken(self.given, self.held.pop(which), -1)
 
 
-def walk(data: st.DataObject, word: str, stay: Stay, most: int = 3) -> Iterator[tuple[Pod, Demand]]:
+def walk(data: st.DataObject, way: str, stay: Stay, most: int = 3) -> Iterator[tuple[Pod, Demand]]:
     """Pods that come to the node and get cards if it has some; between them others end."""
     for _ in range(data.draw(st.integers(1, 10), label="steps")):
         if stay.held and data.draw(st.integers(0, 2), label="one ends") == 0:
             stay.end(data.draw(st.integers(0, len(stay.held) - 1), label="which"))
             continue
-        pod = build.noun(admitted(data.draw(documents(word, most))))
+        pod = build.noun(admitted(data.draw(documents(way, most))))
         demand = demand_of(pod)
         yield pod, demand
         found = placed(demand, stay.given)
@@ -136,18 +140,18 @@ def walk(data: st.DataObject, word: str, stay: Stay, most: int = 3) -> Iterator[
             stay.take(pod, found)
 
 
-def started(data: st.DataObject, word: str) -> Stay:
+def started(data: st.DataObject, way: str) -> Stay:
     """A node of some cards."""
-    return Stay(cards(word, data.draw(st.integers(1, MOST), label="cards")))
+    return Stay(cards(way, data.draw(st.integers(1, MOST), label="cards")))
 
 
 @every
 @often
 @given(data=st.data())
-def test_what_is_given_fits_and_comes_back(word: str, data: st.DataObject) -> None:
-    stay = started(data, word)
+def test_what_is_given_fits_and_comes_back(way: str, data: st.DataObject) -> None:
+    stay = started(data, way)
     before = stay.given
-    for _ in walk(data, word, stay):
+    for _ in walk(data, way, stay):
         assert not [card.excess for card in stay.given if card.exceeded]
     while stay.held:
         stay.end(0)
@@ -156,12 +160,12 @@ def test_what_is_given_fits_and_comes_back(word: str, data: st.DataObject) -> No
 
 
 @every
-def test_every_legal_limit_is_served(word: str) -> None:
+def test_every_legal_limit_is_served(way: str) -> None:
     """Alone, on eight cards of which nothing is taken; with as many cards as it says."""
-    for limits in SAMPLES[word].limits:
-        pod = build.noun(admitted(build.pod_json(build.container(limits=dict(limits)))))
-        demand = demand_of(pod)
-        found = placed(demand, cards(word, 8))
+    for limits, notes in itertools.product(ALL[way].limits, ALL[way].notes):
+        asks = build.pod_json(build.container(limits=dict(limits)), annotations=dict(notes))
+        demand = demand_of(build.noun(admitted(asks)))
+        found = placed(demand, cards(way, 8))
         assert not isinstance(found, Unfit), (limits, str(found))
         assert found[0]
 
@@ -169,14 +173,14 @@ def test_every_legal_limit_is_served(word: str) -> None:
 @every
 @often
 @given(data=st.data())
-def test_what_is_written_on_a_pod_is_what_it_holds(word: str, data: st.DataObject) -> None:
-    stay = started(data, word)
-    for pod, demand in walk(data, word, stay):
+def test_what_is_written_on_a_pod_is_what_it_holds(way: str, data: st.DataObject) -> None:
+    stay = started(data, way)
+    for pod, demand in walk(data, way, stay):
         found = placed(demand, stay.given)
         if isinstance(found, Unfit):
             continue
         names = tuple(container.name for container in pod.containers)
-        site = decision.Site("n", 1.0, {word: stay.given}, containers=names)
+        site = decision.Site("n", 1.0, {family(way): stay.given}, containers=names)
         notes = decision.notes(site, demand, found, VENDORS)
         bound = msgspec.structs.replace(pod, annotations={**pod.annotations, **notes})
         assert records.granted(bound, VENDORS, demand.slots) == found
@@ -185,14 +189,14 @@ def test_what_is_written_on_a_pod_is_what_it_holds(word: str, data: st.DataObjec
 @every
 @often
 @given(data=st.data())
-def test_the_same_answer_in_any_order(word: str, data: st.DataObject) -> None:
-    stay = started(data, word)
-    for pod, demand in walk(data, word, stay):
+def test_the_same_answer_in_any_order(way: str, data: st.DataObject) -> None:
+    stay = started(data, way)
+    for pod, demand in walk(data, way, stay):
         found = placed(demand, stay.given)
         mixed = tuple(data.draw(st.permutations(stay.given), label="mixed"))
         assert placed(demand, stay.given) == found
         assert placed(demand, mixed) == found
-        quick = pods.possible(demand, {word: mixed}, VENDORS)
+        quick = pods.possible(demand, {family(way): mixed}, VENDORS)
         assert isinstance(quick, Unfit) == isinstance(found, Unfit)
         turned = msgspec.structs.replace(
             pod,
@@ -209,8 +213,8 @@ def test_the_same_answer_in_any_order(word: str, data: st.DataObject) -> None:
 @every
 @often
 @given(data=st.data())
-def test_admission_is_done_once(word: str, data: st.DataObject) -> None:
-    first = data.draw(documents(word))
+def test_admission_is_done_once(way: str, data: st.DataObject) -> None:
+    first = data.draw(documents(way))
     asked = EMPTY.admit(build.noun(first))
     again = EMPTY.admit(build.noun(admitted(first)))
     assert (again.objections, again.changes) == ((), ())
@@ -228,11 +232,11 @@ def test_containers_that_want_an_annotation_otherwise_do_not_undo_each_other() -
 @every
 @often
 @given(data=st.data())
-def test_no_pod_costs_less_than_at_its_admission(word: str, data: st.DataObject) -> None:
-    stay = started(data, word)
+def test_no_pod_costs_less_than_at_its_admission(way: str, data: st.DataObject) -> None:
+    stay = started(data, way)
     names = {vendor.word: vendor.names for vendor in VENDORS}
     least = min(card.device.memory_mib for card in stay.given)
-    for pod, demand in walk(data, word, stay):
+    for pod, demand in walk(data, way, stay):
         found = placed(demand, stay.given)
         if isinstance(found, Unfit):
             continue
@@ -263,29 +267,29 @@ NOT_FEWER = {
 @every
 @often
 @given(data=st.data())
-def test_who_fits_fits_with_more_room(word: str, data: st.DataObject) -> None:
+def test_who_fits_fits_with_more_room(way: str, data: st.DataObject) -> None:
     """Where another pod ends, and on a node with one card more; of pods with one container."""
-    stay = started(data, word)
-    for _, demand in walk(data, word, stay, most=1):
+    stay = started(data, way)
+    for _, demand in walk(data, way, stay, most=1):
         if isinstance(placed(demand, stay.given), Unfit):
             continue
         for held in stay.held:
             assert not isinstance(placed(demand, usage.taken(stay.given, held, -1)), Unfit)
-        more = cards(word, len(stay.given) + 1)
+        more = cards(way, len(stay.given) + 1)
         for held in stay.held:
             more = usage.taken(more, held)
-        if word not in LESS_WITH_MORE_CARDS:
+        if family(way) not in LESS_WITH_MORE_CARDS:
             assert not isinstance(placed(demand, more), Unfit)
 
 
 @every
 @often
 @given(data=st.data())
-def test_who_fits_fits_with_fewer_cards(word: str, data: st.DataObject) -> None:
-    if word in NOT_FEWER:
+def test_who_fits_fits_with_fewer_cards(way: str, data: st.DataObject) -> None:
+    if family(way) in NOT_FEWER:
         return
-    stay = started(data, word)
-    for _, demand in walk(data, word, stay, most=1):
+    stay = started(data, way)
+    for _, demand in walk(data, way, stay, most=1):
         fits = not isinstance(placed(demand, stay.given), Unfit)
         for count in range(1, asked(demand)):
             assert not fits or not isinstance(placed(of_count(demand, count), stay.given), Unfit)
@@ -336,11 +340,7 @@ def test_a_ninth_card_may_part_those_that_were_linked(word: str) -> None:
 def test_there_are_numbers_that_do_not_stand_together(word: str) -> None:
     """Four cards of eight, and not three."""
     count = VENDORS.words[word].names.count
-    given = cards(word, 8)
-    if word == "AWSNeuron":
-        facts = SAMPLES[word].facts("n", 8)
-        facts = msgspec.structs.replace(facts, labels=dict.fromkeys(facts.labels, "trn1.32xlarge"))
-        given = tuple(map(Card, table.node(VENDORS, facts).devices[word]))
+    given = cards("AWSNeuron, eight cores" if word == "AWSNeuron" else word, 8)
     demand = asking({count: 4})
     assert not isinstance(placed(demand, given), Unfit)
     assert isinstance(placed(of_count(demand, 3), given), Unfit)
@@ -382,11 +382,11 @@ def bound(cluster: Cluster, pod: Pod) -> Pod | None:
     )
 
 
-def fresh(word: str, sizes: dict[str, int], live: dict[str, Pod]) -> Cluster:
+def fresh(way: str, sizes: dict[str, int], live: dict[str, Pod]) -> Cluster:
     """The state of a process that starts now."""
     made = Cluster(Settings())
     for name, number in sizes.items():
-        made.apply(events.NodeSeen(SAMPLES[word].facts(name, number)), 0)
+        made.apply(events.NodeSeen(ALL[way].facts(name, number)), 0)
     for pod in live.values():
         made.apply(events.PodSeen(pod), 0)
     return made
@@ -395,19 +395,19 @@ def fresh(word: str, sizes: dict[str, int], live: dict[str, Pod]) -> Cluster:
 @every
 @often
 @given(data=st.data())
-def test_what_is_kept_is_what_a_new_process_finds(word: str, data: st.DataObject) -> None:
+def test_what_is_kept_is_what_a_new_process_finds(way: str, data: st.DataObject) -> None:
     live: dict[str, Pod] = {}
     sizes = {"a": 3, "b": 5}
-    cluster = fresh(word, sizes, live)
+    cluster = fresh(way, sizes, live)
     verbs = st.sampled_from(("come", "come", "come", "end", "node"))
     for now in range(data.draw(st.integers(1, 8), label="steps")):
         verb = data.draw(verbs)
         if verb == "come":
-            asks = data.draw(documents(word))
+            asks = data.draw(documents(way))
             asks["metadata"]["uid"] = asks["metadata"]["name"] = f"p{now}"
             pod = build.noun(admitted(asks))
             same_twice(cluster, pod, now)
-            new = fresh(word, sizes, live)
+            new = fresh(way, sizes, live)
             demand = demand_of(pod)
             assert cluster.plan(pod, demand, sizes, now) == new.plan(pod, demand, sizes, now)
             if (made := bound(cluster, pod)) is not None:
@@ -419,5 +419,5 @@ def test_what_is_kept_is_what_a_new_process_finds(word: str, data: st.DataObject
             del live[uid]
         elif verb == "node":
             sizes["b"] = data.draw(st.integers(1, MOST), label="cards")
-            cluster.apply(events.NodeSeen(SAMPLES[word].facts("b", sizes["b"])), now)
-        assert cluster.usage() == fresh(word, sizes, live).usage()
+            cluster.apply(events.NodeSeen(ALL[way].facts("b", sizes["b"])), now)
+        assert cluster.usage() == fresh(way, sizes, live).usage()
