@@ -13,6 +13,7 @@ import msgspec
 from aiohttp import web
 
 from hami_admission.control import memory
+from hami_admission.control.connection import Connection
 from hami_admission.control.listener import Listener
 from hami_admission.control.room import Full, Room
 from hami_admission.wire.errors import Malformed
@@ -92,6 +93,10 @@ CROWD_BYTES = 8 << 20
 """Of bodies at a time, which leave so much free memory behind that it is worth giving back."""
 
 
+PARTING_SECONDS, PARTING_PAUSE = 1.0, 0.02
+"""In which connections that are idle are closed when we stop, and at most between one and the next:
+one after another, so that those who find theirs closed are not many at once."""
+
 GONE = 499
 """The status, which nobody hears, by which requests are counted whose client went away; nginx's."""
 
@@ -114,18 +119,12 @@ class Server:
     def __init__(self, routes: Routes, meter: Meter = unmeasured, *, grace: float = 5.0) -> None:
         self._routes = routes
         self._meter = meter
-        self._server = web.Server(
-            self._answer,
-            access_log=None,
-            keepalive_timeout=IDLE_SECONDS,
-            auto_decompress=False,  # a small body could become a large one; nobody sends such
-            lingering_time=BODY_SECONDS,  # for who sends a body that nobody wants
-            read_bufsize=UNREAD_BYTES,
-        )
+        self._grace = grace
+        self._server = web.Server(self._answer)
         self._runner = web.ServerRunner(self._server, shutdown_timeout=grace)
         self._methods = {path: method for method, path in routes}
         self._listener = Listener(self._connection, lambda: len(self._server.connections))
-        self._silent: dict[web.RequestHandler, float] = {}
+        self._silent: dict[Connection, float] = {}
         self._sweeping: asyncio.Task[None] | None = None
         self._large, self._small = Room(LARGE_BYTES), Room(SMALL_BYTES)
         self._crowded = False
@@ -146,14 +145,41 @@ class Server:
         self._leaving = True
 
     async def stop(self) -> None:
-        """Stop listening, let requests in flight end."""
+        """Stop listening, let requests in flight end, and close what is idle."""
         await self._listener.stop()
         if self._sweeping is not None:
             self._sweeping.cancel()
+        self.leave()
+        await self._part()
         await self._runner.cleanup()
 
+    async def _part(self) -> None:
+        """Until nobody is left, or the grace is over.
+
+        aiohttp's own end is not as careful: of all connections at once it drops what comes, bodies
+        of requests in flight too, and closes them some steps later.
+        """
+        deadline = monotonic() + self._grace
+        while (there := self._connections()) and monotonic() < deadline:
+            for each in there:
+                if each.idle:
+                    each.force_close()
+                await asyncio.sleep(min(PARTING_PAUSE, PARTING_SECONDS / len(there)))
+
+    def _connections(self) -> list[Connection]:
+        return [each for each in self._server.connections if isinstance(each, Connection)]
+
     def _connection(self) -> asyncio.Protocol:
-        handler = self._server()
+        handler = Connection(
+            self._server,
+            loop=asyncio.get_running_loop(),
+            # None is what aiohttp documents for no log; its annotation lacks it.
+            access_log=None,  # type: ignore[arg-type]
+            keepalive_timeout=IDLE_SECONDS,
+            auto_decompress=False,  # a small body could become a large one; nobody sends such
+            lingering_time=BODY_SECONDS,  # for who sends a body that nobody wants
+            read_bufsize=UNREAD_BYTES,
+        )
         self._silent[handler] = monotonic()
         return handler
 
@@ -178,14 +204,24 @@ class Server:
                 handler.transport.abort()
 
     async def _answer(self, request: web.BaseRequest) -> web.Response:
-        self._silent.pop(request.protocol, None)
+        connection = request.protocol
+        assert isinstance(connection, Connection)
+        self._silent.pop(connection, None)
+        connection.answering(True)
+        try:
+            answer = await self._routed(request)
+        finally:
+            connection.answering(False)
+        if self._leaving:
+            answer.force_close()
+        return answer
+
+    async def _routed(self, request: web.BaseRequest) -> web.Response:
         route = self._routes.get((request.method, request.path))
         if route is None:
             return self._no_route(request)
         begun = perf_counter()
         answer = await self._served(request, route)
-        if self._leaving:
-            answer.force_close()
         self._meter(request.path, answer.status, perf_counter() - begun)
         return answer
 

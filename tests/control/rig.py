@@ -45,7 +45,7 @@ class Rig:
     async def long(self, _: bytes) -> Reply:
         return Reply(b"x" * 20_000_000)
 
-    async def start(self, tls: ssl.SSLContext | None = None) -> None:
+    async def start(self, tls: ssl.SSLContext | None = None, *, grace: float = 0.1) -> None:
         routes = {
             ("POST", "/echo"): Route(self.echo, 1 << 20),
             ("POST", "/near"): Route(self.echo, 1 << 20, local=True),
@@ -53,7 +53,7 @@ class Rig:
             ("GET", "/long"): Route(self.long),
             ("POST", "/slow"): Route(self.slow, 1 << 20, seconds=0.5),
         }
-        self.server = Server(routes, lambda _, status, __: self.metered.append(status), grace=0.1)
+        self.server = Server(routes, lambda _, status, __: self.metered.append(status), grace=grace)
         self.port = await self.server.start("127.0.0.1", 0, tls)
 
     @property

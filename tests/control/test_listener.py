@@ -15,7 +15,7 @@ import pytest
 import uvloop
 from aiohttp import web
 
-from hami_admission.control import app, http, listener
+from hami_admission.control import app, connection, http, listener
 from tests.control.rig import POST, Rig, a_context, careless, ended, until
 
 if TYPE_CHECKING:
@@ -66,6 +66,58 @@ async def test_who_leaves_ends_each_connection_with_an_answer(rig: Rig) -> None:
     assert b"Connection: close" in head
     assert await reader.readexactly(1) == b"1"
     await ended(reader, writer)
+
+
+async def asked_once(rig: Rig) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A connection that its client keeps."""
+    reader, writer = await rig.connect()
+    writer.write(POST % 1 + b"x")
+    assert (await reader.readuntil(b"\r\n\r\n1")).startswith(b"HTTP/1.1 200 ")
+    return reader, writer
+
+
+async def test_idle_connections_are_closed_one_after_another(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who asks on one that still stands is answered, in the middle of our end."""
+    monkeypatch.setattr(http, "PARTING_PAUSE", 0.2)
+    monkeypatch.setattr(http, "PARTING_SECONDS", 9.0)
+    await rig.start(grace=5.0)
+    (first, *others, (reader, writer)) = [await asked_once(rig) for _ in range(4)]
+    await asyncio.sleep(2 * connection.QUIET_SECONDS)
+    stopping = asyncio.create_task(rig.server.stop())
+    await ended(*first)
+    writer.write(POST % 1 + b"x")
+    head = await reader.readuntil(b"\r\n\r\n1")
+    assert head.startswith(b"HTTP/1.1 200 ")
+    assert b"Connection: close" in head
+    for each in (*others, (reader, writer)):
+        await ended(*each)
+    await stopping
+
+
+async def test_what_has_come_when_we_end_is_answered(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A body still under way, a handler still at work."""
+    monkeypatch.setattr(http, "BODY_SECONDS", 5.0)
+    await rig.start(grace=5.0)
+    half, asked = [await asked_once(rig) for _ in range(2)]
+    rig.gate.clear()
+    half[1].write(POST % 2 + b"x")
+    asked[1].write(POST % 1 + b"x")
+    await until(lambda: len(rig.entered) == 3)
+    await asyncio.sleep(2 * connection.QUIET_SECONDS)
+    stopping = asyncio.create_task(rig.server.stop())
+    await asyncio.sleep(0.3)
+    half[1].write(b"y")
+    rig.gate.set()
+    for (reader, writer), length in ((half, b"2"), (asked, b"1")):
+        async with asyncio.timeout(5):
+            head = await reader.readuntil(b"\r\n\r\n" + length)
+        assert head.startswith(b"HTTP/1.1 200 ")
+        await ended(reader, writer)
+    await stopping
 
 
 async def test_more_connections_than_allowed_are_closed(
