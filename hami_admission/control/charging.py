@@ -283,8 +283,10 @@ class Charging:
                 refused = await self._written(quota, batch, gone, fresh=fresh)
                 if refused is not None:
                     return refused
-                await self._read(namespace, name)
-                fresh = True
+                # What won a race may have been seen already: then there is nothing to ask for.
+                fresh = self._cluster.quotas.get(namespace, name) is quota
+                if fresh:
+                    await self._read(namespace, name)
             except errors.NotFound:
                 break
             except errors.ApiError as error:

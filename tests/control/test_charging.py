@@ -36,7 +36,7 @@ class Memory:
 
     def __init__(self, *objects: Json) -> None:
         self.quotas = {self._path(each): each for each in objects}
-        self.writes = 0
+        self.reads = self.writes = 0
         self.disturb: Callable[[], None] = lambda: None
         self.gate: Callable[[], Awaitable[object]] = lambda: asyncio.sleep(0)
         self.failure: errors.ApiError | None = None
@@ -58,6 +58,8 @@ class Memory:
             assert content_type == "application/merge-patch+json"
             self.disturb()
             self._patch(found, msgspec.json.decode(body or b"{}"))
+        else:
+            self.reads += 1
         return msgspec.json.encode(found)
 
     def _patch(self, found: Json, patch: Json) -> None:
@@ -188,6 +190,25 @@ async def test_a_conflict_is_decided_anew_on_what_is_there_now(tasks: asyncio.Ta
         refusal
     )
     assert memory.used() == {"gpumem": 2500}
+
+
+@pytest.mark.parametrize(("seen", "asked"), [(False, 1), (True, 0)])
+async def test_what_won_a_race_is_asked_for_if_it_was_not_seen(
+    tasks: asyncio.TaskGroup, *, seen: bool, asked: int
+) -> None:
+    memory = Memory(build.quota_json(gpumem=3000))
+    rig = Rig(memory, tasks)
+    (found,) = memory.quotas.values()
+
+    def written_by_another_replica() -> None:
+        memory.disturb = lambda: None
+        memory.touch(found)
+        if seen:
+            rig.apply(events.QuotaSeen(memory.quota()))
+
+    memory.disturb = written_by_another_replica
+    assert await rig.enter(a_pod()) is None
+    assert (memory.reads, memory.writes) == (asked, 1)
 
 
 async def test_what_a_later_quota_refuses_is_taken_back(tasks: asyncio.TaskGroup) -> None:
