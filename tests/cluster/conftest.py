@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
     Switch = Callable[[], Awaitable[Product]]
+    Json = dict[str, Any]
 
 WITHOUT_KUBELET = f"!{LABEL}"
 APART = ("mutating.yaml", "validating.yaml", "policy.yaml")
@@ -85,30 +86,33 @@ async def replicas(product: Product, api: Api) -> AsyncIterator[Replicas]:
         await made.stop()
 
 
-async def not_rewritten(api: Api, namespace: str) -> bool:
-    """May a pod as HAMi makes it be created?"""
-    return await may_create(api, namespace, build.container(limits=build.gpu(1)))
+def _tries() -> dict[str, Json]:
+    """What each guard of ours refuses or changes, and no other does."""
+    named = {"name": "NVIDIA_VISIBLE_DEVICES", "value": "all"}
+    card = build.container(limits=build.gpu(1))
+    forged = {"hami.io/vgpu-node": "n"}
+    return {
+        "webhooks": build.pod_json(card),
+        "hami-admission": build.pod_json(card, labels={"hami.io/webhook": "ignore"}),
+        "hami-admission-annotations": build.pod_json(build.container(), annotations=forged),
+        "hami-admission-devices": build.pod_json(build.container(env=[named])),
+    }
 
 
-async def forged(api: Api, namespace: str) -> bool:
-    """May a pod without cards say where it got some? That is for another policy to say."""
-    return await may_create(api, namespace, build.container())
+async def guards(api: Api, namespace: str) -> set[str]:
+    """Those that are in force."""
+    return {name for name, pod in _tries().items() if await _meets(api, namespace, pod)}
 
 
-async def may_create(api: Api, namespace: str, container: dict[str, Any]) -> bool:
-    """A pod of that container with an annotation of the decision."""
-    pod = build.pod_json(
-        container,
-        name="try",
-        namespace=namespace,
-        annotations={"hami.io/vgpu-node": "n"},
-        schedulerName="hami-scheduler",
-    )
+async def _meets(api: Api, namespace: str, pod: Json) -> bool:
+    """Is it refused, or made otherwise?"""
+    pod["metadata"] |= {"name": "try", "namespace": namespace}
     try:
-        await api.create(KINDS["Pod"].path(namespace), pod, dryRun="All")
+        made = await api.create(KINDS["Pod"].path(namespace), pod, dryRun="All")
     except ApiFailure:
-        return False
-    return True
+        return True
+    found, sent = (each["spec"]["containers"][0].get("env") for each in (made, pod))
+    return bool(found != sent)
 
 
 @pytest_asyncio.fixture
@@ -119,20 +123,23 @@ async def switch(installed: Product, api: Api, namespace: str) -> AsyncIterator[
     configurations = [each for name in APART for each in manifests(name)]
     for each in configurations:
         await api.delete(KINDS[each["kind"]].path(name=each["metadata"]["name"]))
-    await wait(lambda: not_rewritten(api, namespace), "nothing of ours in the way")
+
+    async def bare() -> bool:
+        return not await guards(api, namespace)
+
+    await wait(bare, "nothing of ours in the way")
+
+    async def guarded() -> bool:
+        return await guards(api, namespace) == _tries().keys()
 
     async def to_ours() -> Product:
         await api.apply(*configurations)
         await installed.ensure(api)
-
-        async def guarded() -> bool:
-            return not (await not_rewritten(api, namespace) or await forged(api, namespace))
-
-        await wait(guarded, "the policies hold")
+        await wait(guarded, "webhooks and policies in force")
         return installed
 
     yield to_ours
-    if await not_rewritten(api, namespace):
+    if not await guarded():
         await to_ours()
     await api.delete(KINDS["Node"].path(), labelSelector=WITHOUT_KUBELET)
 

@@ -201,10 +201,18 @@ class ControlPlane:
         )
 
     def run_process(
-        self, name: str, argv: Sequence[str | Path], env: Mapping[str, str] | None = None
+        self,
+        name: str,
+        argv: Sequence[str | Path],
+        env: Mapping[str, str] | None = None,
+        *,
+        grace: float = 10.0,
     ) -> Process:
-        """Runs any program until the plane stops; `env` adds to this environment."""
-        return self._launch(self._unused_name(name), argv, env=env)
+        """Runs any program until the plane stops; `env` adds to this environment.
+
+        It has so many seconds to end when it is asked to.
+        """
+        return self._launch(self._unused_name(name), argv, env=env, grace=grace)
 
     def binary(self, name: str) -> Path:
         """A program of this control plane."""

@@ -32,30 +32,43 @@ async def admitted(api: Api, pod: Json) -> bool:
             return True
 
 
+AT_ONCE = 30
+"""Creations that wait for an answer: on a machine that carries fifty a second only a replica that
+does not answer makes them as many; on one that does not, all would be too late in the end."""
+
+
 class Load:
-    """Creations at a steady pace; keeps what failed, and when pods were bound."""
+    """Creations at a steady pace, as long as they are answered; keeps what failed."""
 
     def __init__(self, api: Api, namespace: str, per_second: float = 50) -> None:
         self._api = api
         self._namespace = namespace
         self._pause = 1 / per_second
+        self._pending: set[asyncio.Task[None]] = set()
         self.failures: list[str] = []
         self.created = 0
         self.admitted = 0
         self.over = False
 
+    @property
+    def waiting(self) -> int:
+        """Creations without an answer yet."""
+        return len(self._pending)
+
     async def run(self) -> None:
         """Until ``over`` is set."""
-        pending: set[asyncio.Task[None]] = set()
         due = time.monotonic()
         while not self.over:
+            if self.waiting >= AT_ONCE:
+                await asyncio.wait(self._pending, return_when=asyncio.FIRST_COMPLETED)
             task = asyncio.create_task(self._one(self.created))
             self.created += 1
-            pending.add(task)
-            task.add_done_callback(pending.discard)
-            due += self._pause
-            await asyncio.sleep(max(due - time.monotonic(), 0))
-        await asyncio.gather(*pending)
+            self._pending.add(task)
+            task.add_done_callback(self._pending.discard)
+            now = time.monotonic()
+            due = max(due + self._pause, now)
+            await asyncio.sleep(due - now)
+        await asyncio.gather(*self._pending)
 
     async def _one(self, number: int) -> None:
         pod = gpu_pod(self._namespace, f"p-{number}", memory=100)

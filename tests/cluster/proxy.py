@@ -78,7 +78,9 @@ class Proxy:
         if chosen:
             self._matches, self.struck = None, True
         if chosen and self._when == "before":
+            # Once: when the answer comes, there may be a process already that was started anew.
             self._strike()
+            chosen = False
         body = await request.read()
         headers = {k: v for k, v in request.headers.items() if k.lower() not in _HOP}
         url = f"{self._target}{request.path_qs}"

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from tests.cluster.processes import Process
     from tests.cluster.product import Product
 
+POD_GRACE = 30.0
+"""Seconds that a pod of ours has to end (webhooks/control.yaml)."""
+
 LEASE = KINDS["Lease"].path("hami-system", "hami-scheduler")
 
 
@@ -66,11 +69,11 @@ class Replica:
             "kubeconfig": str(self._kubeconfig("control", proxied=self.faulty)),
             "config": str(settings),
             "log-format": "text",
-            "leaving-seconds": "3",
         }
         told = [word for name, value in options.items() for word in (f"--{name}", value)]
         argv = [sys.executable, "-m", "hami_admission", "control", *told]
-        self.control = self._plane.run_process(f"hami-admission-{self.number}", argv)
+        name = f"hami-admission-{self.number}"
+        self.control = self._plane.run_process(name, argv, grace=POD_GRACE)
 
     async def ready(self) -> None:
         """Wait until /readyz says so."""
