@@ -32,9 +32,7 @@ test: $(STAMP)
 	$(BIN)/coverage report --fail-under=95 --include='$(PURE)'
 
 test-cluster: $(STAMP)
-	$(BIN)/python -m tests.cluster.binaries
-	$(BIN)/python -m tests.packaging.image
-	$(BIN)/python -m pytest tests/cluster
+	$(BIN)/python -m tests.cluster
 
 test-gpu: $(STAMP)
 	$(BIN)/python -m pytest -s tests/gpu

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pathlib import Path
 
+LOGS = "CLUSTER_AUDIT_LOGS"
+"""The environment variable that names the folder where the logs of a whole run are kept."""
+
 POLICY = {
     "apiVersion": "audit.k8s.io/v1",
     "kind": "Policy",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import secrets
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,13 +12,13 @@ import pytest
 import pytest_asyncio
 
 from tests import build
+from tests.cluster import audit, network
 from tests.cluster.api import Api, ApiFailure, wait
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.kinds import KINDS
 from tests.cluster.node_rig import LABEL, NodeRig
 from tests.cluster.product import Product, manifests
 from tests.cluster.replicas import Replicas
-from tests.cluster.test_rights import WHOLE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -28,11 +30,10 @@ WITHOUT_KUBELET = f"!{LABEL}"
 APART = ("mutating.yaml", "validating.yaml", "policy.yaml")
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """What looks back on the whole run comes last, and knows whether it was the whole."""
-    items.sort(key=lambda item: item.path.name == "test_rights.py")
-    here = {path.name for path in Path(__file__).parent.glob("test_*.py")}
-    config.stash[WHOLE] = here <= {item.path.name for item in items}
+@pytest.fixture(scope="session", autouse=True)
+def own_network() -> None:
+    """The rig's addresses are fixed: workers beside each other have a network each."""
+    network.enter()
 
 
 @pytest.fixture(scope="session")
@@ -41,6 +42,8 @@ def control_plane(request: pytest.FixtureRequest) -> Iterator[ControlPlane]:
     with ControlPlane() as plane:
         yield plane
         plane.keep_logs = bool(request.session.testsfailed)
+        if folder := os.environ.get(audit.LOGS):
+            shutil.copy(plane.logs / "audit.log", Path(folder, f"{secrets.token_hex(4)}.log"))
 
 
 @pytest_asyncio.fixture

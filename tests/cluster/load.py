@@ -38,12 +38,19 @@ does not answer makes them as many; on one that does not, all would be too late 
 
 
 class Load:
-    """Creations at a steady pace, as long as they are answered; keeps what failed."""
+    """Creations at a steady pace, as long as they are answered; keeps what failed.
 
-    def __init__(self, api: Api, namespace: str, per_second: float = 50) -> None:
+    ``gated``: pods that no scheduler looks at. Those that are looked at and find no node are told
+    of in events, by each new leader of them all at once, and that is what is measured then.
+    """
+
+    def __init__(
+        self, api: Api, namespace: str, per_second: float = 50, *, gated: bool = False
+    ) -> None:
         self._api = api
         self._namespace = namespace
         self._pause = 1 / per_second
+        self._gates = [{"name": "example.com/later"}] if gated else []
         self._pending: set[asyncio.Task[None]] = set()
         self.failures: list[str] = []
         self.created = 0
@@ -72,6 +79,7 @@ class Load:
 
     async def _one(self, number: int) -> None:
         pod = gpu_pod(self._namespace, f"p-{number}", memory=100)
+        pod["spec"]["schedulingGates"] = self._gates
         try:
             made = await create(self._api, pod)
         except ApiFailure as failure:

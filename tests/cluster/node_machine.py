@@ -1,6 +1,7 @@
 """What a node takes of this machine, and gives back: a lock, a link, cgroups, a mount namespace.
 
-All names are fixed, so a rig that was killed is found and swept by the next one.
+All names are fixed but for the worker of the tests, so a rig that was killed is found and swept
+by the next one.
 """
 
 from __future__ import annotations
@@ -22,10 +23,10 @@ from tests.cluster.processes import Process
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-FOLDER = Path(tempfile.gettempdir(), "hami-node-rig")
+CGROUP = f"hami-node-rig-{os.environ.get('PYTEST_XDIST_WORKER', 'alone')}"
+FOLDER = Path(tempfile.gettempdir(), CGROUP)
 LOCK = FOLDER.with_suffix(".lock")
 SOCKET = FOLDER / "containerd.sock"
-CGROUP = "hami-node-rig"
 
 LINK = "hami-rig"
 ADDRESS = "203.0.113.1"
@@ -146,7 +147,7 @@ def links() -> set[str]:
 
 @contextmanager
 def locked() -> Iterator[None]:
-    """Holds what only one rig of a machine can; waits for the others."""
+    """Holds what only one rig of a worker can; waits for the others."""
     deadline = time.monotonic() + LOCK_SECONDS
     with LOCK.open("w") as file:
         while not _try_lock(file):

@@ -153,7 +153,7 @@ class Kubelet(Process):
 
 
 class NodeRig:
-    """The node; `with` starts and stops it. One at a time on a machine: others wait."""
+    """The node; `with` starts and stops it. One at a time for a worker: others wait."""
 
     name = NAME
     root = FOLDER / "kubelet"

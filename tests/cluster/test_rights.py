@@ -1,23 +1,36 @@
-"""The rights that we ask for are those that we use: seen by the API server in the whole run.
+"""The rights that we ask for are those that we use: seen by the API servers in the whole run.
 
-These tests come last (see conftest.py).
+These tests read the audit logs that the others leave (see __main__.py).
 """
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.cluster.audit import LOGS, Audit
 from tests.cluster.product import manifests
 
 if TYPE_CHECKING:
-    from tests.cluster.control_plane import ControlPlane
+    from collections.abc import Iterable
 
 Right = tuple[str, str, str, str]
 """Verb, API group, resource with its subresource, and the name that it is limited to (or "")."""
 
 USER = "system:serviceaccount:hami-system:hami-admission"
+
+pytestmark = pytest.mark.skipif(LOGS not in os.environ, reason="after a run of all other files")
+
+
+@pytest.fixture(scope="module")
+def audits() -> list[Audit]:
+    """What each API server of the run was asked."""
+    found = [Audit(path) for path in sorted(Path(os.environ[LOGS]).glob("*.log"))]
+    assert found, "no API server of this run has left its log"
+    return found
 
 
 def granted() -> set[Right]:
@@ -43,10 +56,10 @@ def right(event: dict[str, Any], names: set[str]) -> Right:
     return (event["verb"], about.get("apiGroup", ""), resource, limited)
 
 
-def used(plane: ControlPlane) -> tuple[set[Right], set[Right]]:
-    """What was asked since the control plane started: in vain, and at all."""
+def used(audit: Audit) -> tuple[set[Right], set[Right]]:
+    """What was asked of an API server: in vain, and at all."""
     names = {name for _, _, _, name in granted()} - {""}
-    events = [each for each in plane.audit().requests(user=USER) if each.get("objectRef")]
+    events = [each for each in audit.requests(user=USER) if each.get("objectRef")]
     own = [each for each in events if "python" in each.get("userAgent", "").lower()]
     forbidden = [
         each
@@ -61,22 +74,18 @@ def used(plane: ControlPlane) -> tuple[set[Right], set[Right]]:
     return {right(each, names) for each in forbidden} - allowed, asked
 
 
-def test_nothing_was_asked_that_was_not_granted(control_plane: ControlPlane) -> None:
-    forbidden, asked = used(control_plane)
-    assert forbidden == set()
-    assert asked <= granted()
+def asked_of_all(audits: Iterable[Audit]) -> set[Right]:
+    """What was asked in the whole run."""
+    return {each for audit in audits for each in used(audit)[1]}
 
 
-def test_nothing_is_granted_that_was_not_asked(
-    control_plane: ControlPlane, request: pytest.FixtureRequest
-) -> None:
-    if not request.config.stash.get(WHOLE, default=False):
-        pytest.skip("only a run of all files uses all rights")
-    assert granted() - used(control_plane)[1] == set()
+def test_nothing_was_asked_that_was_not_granted(audits: list[Audit]) -> None:
+    assert [used(each)[0] for each in audits] == [set[Right]()] * len(audits)
+    assert asked_of_all(audits) <= granted()
 
 
-WHOLE = pytest.StashKey[bool]()
-"""Whether all files of this folder are run."""
+def test_nothing_is_granted_that_was_not_asked(audits: list[Audit]) -> None:
+    assert granted() - asked_of_all(audits) == set()
 
 
 AGENT = "system:serviceaccount:hami-system:hami-node-agent"
@@ -95,29 +104,26 @@ def of_agent() -> set[Right]:
     }
 
 
-def allowed_to_agents(plane: ControlPlane) -> list[dict[str, Any]]:
+def allowed_to_agents(audits: Iterable[Audit]) -> list[dict[str, Any]]:
     """The requests of agents; tests try with their token what is not allowed, too."""
     return [
         each
-        for each in plane.audit().requests(user=AGENT)
+        for audit in audits
+        for each in audit.requests(user=AGENT)
         if each.get("objectRef")
         and each["annotations"].get("authorization.k8s.io/decision") == "allow"
     ]
 
 
-def test_agents_have_the_rights_that_they_use(
-    control_plane: ControlPlane, request: pytest.FixtureRequest
-) -> None:
-    if not request.config.stash.get(WHOLE, default=False):
-        pytest.skip("only a run of all files uses all rights")
-    assert {right(each, set()) for each in allowed_to_agents(control_plane)} == of_agent()
+def test_agents_have_the_rights_that_they_use(audits: list[Audit]) -> None:
+    assert {right(each, set()) for each in allowed_to_agents(audits)} == of_agent()
 
 
 SELECTORS = {"pods": "fieldSelector=spec.nodeName%3D", "nodes": "fieldSelector=metadata.name%3D"}
 
 
-def test_agents_ask_for_their_own_node_and_its_pods_only(control_plane: ControlPlane) -> None:
-    for each in allowed_to_agents(control_plane):
+def test_agents_ask_for_their_own_node_and_its_pods_only(audits: list[Audit]) -> None:
+    for each in allowed_to_agents(audits):
         selector = SELECTORS.get(each["objectRef"]["resource"], "")
         if each["verb"] in {"list", "watch"}:
             assert selector in each["requestURI"]

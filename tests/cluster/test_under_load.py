@@ -18,8 +18,8 @@ from hami_admission.certificates.rotation import NEW_AUTHORITY
 from tests.cluster.api import wait
 from tests.cluster.kinds import KINDS
 from tests.cluster.load import Load, admitted
-from tests.cluster.product import SERVER_NAME, a_quota, secret
-from tests.cluster.test_quota import gpu_pod, shows
+from tests.cluster.product import SERVER_NAME, a_quota, node_annotations, secret
+from tests.cluster.test_quota import create, gpu_pod, shows
 from tests.faults import invariants
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ async def test_five_new_certificates_under_fifty_creations_a_second(
     """Renewed in time, put back, mended, under a new authority, and renewed under that."""
     await api.apply(a_quota(namespace, gpu=10_000))
     await shows(api, namespace, gpu=0)
-    load = Load(api, namespace)
+    load = Load(api, namespace, gated=True)
     running = asyncio.create_task(load.run())
     await asyncio.sleep(1)
     for strike in (near_its_end, deleted, damaged):
@@ -122,6 +122,19 @@ async def test_five_new_certificates_under_fifty_creations_a_second(
     assert Counter(load.failures) == {}
     assert load.admitted == load.created
     await shows(api, namespace, gpu=load.admitted, seconds=60)
+    await placed(api, namespace)
+
+
+async def placed(api: Api, namespace: str) -> None:
+    """Kube-scheduler reaches its extender too."""
+    await api.add_node("n1", annotations=node_annotations("n1", 1), extra={"nvidia.com/gpu": "10"})
+    await create(api, gpu_pod(namespace, "last", memory=100))
+    path = KINDS["Pod"].path(namespace, "last")
+
+    async def bound() -> bool:
+        return bool((await api.get(path))["spec"].get("nodeName"))
+
+    await wait(bound, "placed", 30)
 
 
 NAMESPACES, ATTEMPTS, ROOM = 100, 100, 60

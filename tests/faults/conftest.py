@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
-from tests.cluster.conftest import api, control_plane, installed, namespace, product
+from tests.cluster.conftest import (
+    api,
+    control_plane,
+    installed,
+    namespace,
+    own_network,
+    product,
+)
 
-__all__ = ["api", "control_plane", "installed", "namespace", "product"]
+__all__ = ["api", "control_plane", "installed", "namespace", "own_network", "product"]

