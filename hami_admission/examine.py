@@ -162,7 +162,7 @@ class _Eyes:
 
     async def schedulers(self) -> Seen[list[objects.Scheduler]]:
         """The configurations of kube-schedulers that stand in ConfigMaps of our namespace."""
-        seen = await self.many(f"/api/v1/namespaces/{self.namespace}/configmaps", _Data)
+        seen = await self.many(paths.config_maps(self.namespace), _Data)
         if seen.value is None:
             return Seen(why=seen.why, absent=seen.absent)
         found = [
@@ -175,10 +175,12 @@ class _Eyes:
 
     async def trial(self, namespace: str, settings: Settings) -> Seen[Trial]:
         """A pod that asks for a card, created as a dry run: nothing stays of it."""
-        path = f"/api/v1/namespaces/{namespace}/pods"
         try:
             answer = await self._client.request(
-                "POST", path, msgspec.json.encode(trials.pod(settings)), query={"dryRun": "All"}
+                "POST",
+                paths.pods(namespace),
+                msgspec.json.encode(trials.pod(settings)),
+                query={"dryRun": "All"},
             )
             return Seen(
                 Trial(namespace=namespace, pod=msgspec.json.decode(answer, type=objects.Pod))

@@ -174,9 +174,9 @@ class Publisher:
     async def published(self) -> bytes:
         """What the API server trusts now, as far as it is there. Raises ApiError."""
         found = b""
-        for base in paths.WEBHOOKS:
+        for path in paths.webhooks(self._configuration):
             try:
-                body = await self._client.request("GET", f"{base}/{self._configuration}")
+                body = await self._client.request("GET", path)
             except errors.NotFound:
                 continue
             for each in msgspec.json.decode(body, type=_Configuration).webhooks or ():
@@ -186,8 +186,7 @@ class Publisher:
     async def publish(self, bundle: bytes) -> list[str]:
         """Gives the paths that do not exist. Raises ApiError."""
         missing = []
-        for base in paths.WEBHOOKS:
-            path = f"{base}/{self._configuration}"
+        for path in paths.webhooks(self._configuration):
             try:
                 await self._publish(path, bundle)
             except errors.NotFound:

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from hami_admission import settings as settings_of
 from hami_admission.simulate.errors import BadInput
+from hami_admission.wire import names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -36,6 +37,20 @@ def output_in(*formats: str) -> Callable[[Callable[..., None]], Callable[..., No
     """The option -o with these formats; the first is the default."""
     choice = click.Choice(formats)
     return click.option("-o", "--output", type=choice, default=formats[0], show_default=True)
+
+
+def is_namespace(_: click.Context, __: click.Parameter, value: str) -> str:
+    """The callback of an option that names a namespace."""
+    if not names.is_namespace(value):
+        raise click.BadParameter(f"{value!r} is not the name of a namespace")
+    return value
+
+
+def is_name(_: click.Context, __: click.Parameter, value: str) -> str:
+    """The callback of an option that names another object."""
+    if not names.is_name(value):
+        raise click.BadParameter(f"{value!r} is not the name of an object")
+    return value
 
 
 class Complaints:

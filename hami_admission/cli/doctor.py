@@ -10,7 +10,16 @@ from pathlib import Path
 import click
 
 from hami_admission import files as files_of
-from hami_admission.cli.common import BAD_INPUT, CONFIG, REFUSED, Complaints, dump, output_in, show
+from hami_admission.cli.common import (
+    BAD_INPUT,
+    CONFIG,
+    REFUSED,
+    Complaints,
+    dump,
+    is_namespace,
+    output_in,
+    show,
+)
 from hami_admission.doctor import diagnose, report
 
 
@@ -20,11 +29,18 @@ from hami_admission.doctor import diagnose, report
     metavar="FILE",
     help="Else KUBECONFIG, ~/.kube/config, or the pod's service account.",
 )
-@click.option("--namespace", default="hami-system", show_default=True, help="Where we run.")
+@click.option(
+    "--namespace",
+    default="hami-system",
+    show_default=True,
+    callback=is_namespace,
+    help="Where we run.",
+)
 @click.option(
     "--trial-namespace",
     default="default",
     show_default=True,
+    callback=is_namespace,
     metavar="NAMESPACE",
     help="Where a pod is created with dryRun, to see whether it comes to us.",
 )

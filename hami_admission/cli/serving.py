@@ -20,7 +20,10 @@ from hami_admission.cli.common import (
     LOG_LEVEL,
     REFUSED,
     Complaints,
+    is_name,
+    is_namespace,
 )
+from hami_admission.wire import names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -32,10 +35,18 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _namespace = click.option(
-    "--namespace", default="hami-system", show_default=True, help="Where we run."
+    "--namespace",
+    default="hami-system",
+    show_default=True,
+    callback=is_namespace,
+    help="Where we run.",
 )
 _service = click.option(
-    "--service", default="hami-admission", show_default=True, help="How we are reached."
+    "--service",
+    default="hami-admission",
+    show_default=True,
+    callback=is_name,
+    help="How we are reached.",
 )
 
 
@@ -77,7 +88,8 @@ def control(config: str | None, log_format: Format, log_level: str, **where: Any
       hami-admission control --tls-folder /tls --scheduler-lease hami-system/hami-scheduler
     """
     app = _control_parts()
-    if where["scheduler_lease"].count("/") != 1:
+    namespace, _, name = where["scheduler_lease"].partition("/")
+    if not (names.is_namespace(namespace) and names.is_name(name)):
         raise click.UsageError(f"--scheduler-lease {where['scheduler_lease']}: NAMESPACE/NAME")
     with Complaints():
         settings = files_of.settings(config)
@@ -109,7 +121,14 @@ def authority(file: str, log_format: Format, log_level: str, **where: Any) -> No
 
 
 @click.command("try")
-@click.option("--in", "namespace", default="default", show_default=True, help="In which namespace.")
+@click.option(
+    "--in",
+    "namespace",
+    default="default",
+    show_default=True,
+    callback=is_namespace,
+    help="In which namespace.",
+)
 @KUBECONFIG
 @LOG_FORMAT
 @LOG_LEVEL
@@ -139,7 +158,13 @@ def try_(
 
 
 @click.command()
-@click.option("--node-name", envvar="NODE_NAME", required=True, help="Or NODE_NAME: our node.")
+@click.option(
+    "--node-name",
+    envvar="NODE_NAME",
+    required=True,
+    callback=is_name,
+    help="Or NODE_NAME: our node.",
+)
 @click.option(
     "--driver",
     type=click.Choice(("nvml", "scripted")),

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from hami_admission.kube import errors, paths
 from hami_admission.quota import ledger
-from hami_admission.wire import pods
+from hami_admission.wire import names, pods
+from hami_admission.wire.errors import Malformed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -117,16 +118,21 @@ class Upkeep:
         return now - first >= BETWEEN_LOOKS_SECONDS
 
     async def _awaited(self, namespace: str, name: str, uid: str) -> bool:
-        """Must the hold stay? While its pod is being bound, or exists and was not seen yet."""
+        """Must the hold stay? While its pod is being bound, or exists and was not seen yet.
+
+        A hold may be of a review that somebody made up: a name that no pod has, no uid at all. And
+        an answer that will be the same the next time ends it as well.
+        """
         if self._cluster.bookings.get(uid) is not None:
             return True
-        if self._cluster.pod(uid) is not None:
+        if self._cluster.pod(uid) is not None or not (uid and names.is_name(name)):
             return False
         try:
             body = await self._api.request("GET", paths.pod(namespace, name))
-        except errors.NotFound:
+        except errors.ApiError as error:
+            return error.passing
+        try:
+            pod = pods.decode(body)
+        except Malformed:
             return False
-        except errors.ApiError:
-            return True
-        pod = pods.decode(body)
         return pod.uid == uid and not pod.ended

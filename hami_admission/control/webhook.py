@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from hami_admission.admission import admit, changes
 from hami_admission.control.http import Reply, later
 from hami_admission.kube import errors
-from hami_admission.model.verdict import sentence
-from hami_admission.wire import reviews
+from hami_admission.model.verdict import Objection, sentence
+from hami_admission.wire import names, reviews
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,6 +43,12 @@ ALLOWED, OBJECTION, QUOTA, LATER = "allowed", "objection", "quota", "later"
 the question is to be asked again."""
 
 
+NAMELESS = Objection(
+    "metadata.uid", "''", "the API server gives a pod its uid before it asks; nothing is charged"
+)
+"""A review that the API server has not sent: a charge is known by the uid of its pod."""
+
+
 class Silent(Exception):
     """The API server does not answer this replica."""
 
@@ -67,6 +73,8 @@ class Webhook:
         review = reviews.decode(body)
         if review.pod is None:
             return self._allow(reviews.allow(review))
+        if misnamed := _misnamed(review.pod):
+            return self._refuse(review, review.pod, OBJECTION, str(misnamed))
         decision = self._cluster.admit(review.pod)
         if decision.objections:
             return self._refuse(review, review.pod, OBJECTION, sentence(decision.objections))
@@ -79,6 +87,8 @@ class Webhook:
         pod = review.pod
         if pod is None:
             return self._allow(reviews.allow(review))
+        if misnamed := _misnamed(pod):
+            return self._refuse(review, pod, OBJECTION, str(misnamed))
         decision = self._cluster.admit(pod)
         objections = decision.objections
         if not objections and (undone := admit.undone(decision)):
@@ -90,6 +100,8 @@ class Webhook:
         return await self._charge(review, pod, decision)
 
     async def _charge(self, review: Review, pod: Pod, decision: Decision) -> Reply:
+        if not pod.uid:
+            return self._refuse(review, pod, OBJECTION, str(NAMELESS))
         missing = self._cluster.missing()
         if missing:
             text = (
@@ -144,3 +156,12 @@ class Webhook:
         self.verdicts[verdict] += 1
         log.info("refused", extra={"pod": pod.key, "reason": message})
         return Reply(reviews.deny(review, message))
+
+
+def _misnamed(pod: Pod) -> Objection | None:
+    """A review comes before the API server looks at names, or from somebody who made it up."""
+    if not names.is_namespace(pod.namespace):
+        return Objection("metadata.namespace", repr(pod.namespace[:60]), names.NAMESPACE_ADVICE)
+    if not names.is_prefix(pod.name):
+        return Objection("metadata.name", repr(pod.name[:60]), names.NAME_ADVICE)
+    return None

@@ -40,6 +40,9 @@ class Memory:
         self.disturb: Callable[[], None] = lambda: None
         self.gate: Callable[[], Awaitable[object]] = lambda: asyncio.sleep(0)
         self.failure: errors.ApiError | None = None
+        self.pods: errors.ApiError = errors.NotFound(404, "no such pod")
+        """What is answered to who looks for a pod, and how often one was looked for."""
+        self.looks = 0
 
     def _path(self, quota: Json) -> str:
         meta = quota["metadata"]
@@ -51,6 +54,9 @@ class Memory:
         await self.gate()
         if self.failure is not None:
             raise self.failure
+        if "/pods" in path:
+            self.looks += 1
+            raise self.pods
         found = self.quotas.get(path.removesuffix("/status"))
         if found is None:
             raise errors.NotFound(404, path)
@@ -261,6 +267,42 @@ async def test_a_hold_whose_pod_never_came_ends_after_a_look(tasks: asyncio.Task
     rig.now += upkeep.BETWEEN_LOOKS_SECONDS
     await rig.upkeep.round()
     await rig.until(gpumem=0)
+
+
+@pytest.mark.parametrize(
+    ("failure", "ends"),
+    [(400, True), (403, True), (404, True), (405, True), (0, False), (429, False), (503, False)],
+)
+async def test_a_hold_ends_by_an_answer_that_lasts_and_not_by_one_that_passes(
+    tasks: asyncio.TaskGroup, failure: int, ends: bool
+) -> None:
+    rig = Rig(Memory(build.quota_json(gpumem=9000)), tasks)
+    assert await rig.enter(a_pod()) is None
+    rig.memory.pods = errors.of(failure, "no")
+    for _ in range(3):
+        rig.now += Settings().hold_seconds
+        await rig.upkeep.round()
+    await asyncio.sleep(0.1)
+    assert rig.memory.used() == {"gpumem": 0 if ends else 1000}
+
+
+@pytest.mark.parametrize(
+    ("uid", "name"), [("u", "../../../pods"), ("u", "a/log"), ("", "p"), ("u", "")]
+)
+async def test_a_hold_that_can_have_no_pod_is_not_looked_for(
+    tasks: asyncio.TaskGroup, uid: str, name: str
+) -> None:
+    """The previous version has let such in."""
+    held = {uid: {"pod": name, "until": 1, "amounts": {"nvidia.com/gpumem": 1000}}}
+    quota = build.quota_json(gpumem=9000)
+    quota["metadata"]["annotations"] = {"hami.io/quota-holds": msgspec.json.encode(held).decode()}
+    quota["status"]["used"] = {"limits.nvidia.com/gpumem": "1000"}
+    rig = Rig(Memory(quota), tasks)
+    for _ in range(3):
+        rig.now += Settings().hold_seconds
+        await rig.upkeep.round()
+    await rig.until(gpumem=0)
+    assert rig.memory.looks == 0
 
 
 async def test_replicas_share_one_ledger(tasks: asyncio.TaskGroup) -> None:

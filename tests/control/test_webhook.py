@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 import msgspec
+import pytest
 
 from hami_admission.admission import changes
 from hami_admission.cluster import events
@@ -111,6 +112,37 @@ async def test_other_objects_and_operations_are_let_through(tasks: asyncio.TaskG
         assert (await asked(hook, rewritten(), **request))["allowed"]
         reply = await hook.mutate(review(rewritten(), **request))
         assert msgspec.json.decode(reply.body)["response"] == {"uid": "r", "allowed": True}
+
+
+NAMES = ("a/log", "../x", "%2e%2e/x", "../../../pods", "Upper", "a" * 254)
+
+
+@pytest.mark.parametrize("field", ["name", "namespace"])
+@pytest.mark.parametrize("name", NAMES)
+async def test_names_that_kubernetes_has_not_are_refused_before_anything_else(
+    tasks: asyncio.TaskGroup, field: str, name: str
+) -> None:
+    hook, pod = webhook(tasks, Silent()), rewritten()
+    pod["metadata"][field] = name
+    for asking in (hook.validate, hook.mutate):
+        response = msgspec.json.decode((await asking(review(pod))).body)["response"]
+        assert response["status"]["code"] == 403
+        assert f"metadata.{field}: Invalid value: " in response["status"]["message"]
+
+
+async def test_the_beginning_of_a_generated_name_is_one(tasks: asyncio.TaskGroup) -> None:
+    pod = build.pod_json(build.container(limits=build.gpu(1, memory=1000)), uid="u")
+    del pod["metadata"]["name"]
+    pod["metadata"]["generateName"] = "web-"
+    reply = await webhook(tasks, Silent()).mutate(review(pod))
+    assert msgspec.json.decode(reply.body)["response"]["allowed"]
+
+
+async def test_a_pod_without_a_uid_is_charged_nothing(tasks: asyncio.TaskGroup) -> None:
+    pod = rewritten()
+    del pod["metadata"]["uid"]
+    response = await asked(webhook(tasks, Silent()), pod)
+    assert "metadata.uid: Invalid value: " in response["status"]["message"]
 
 
 async def test_verdicts_are_counted(tasks: asyncio.TaskGroup) -> None:
