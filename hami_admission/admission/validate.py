@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hami_admission.model.verdict import Objection
+from hami_admission.vendors import table
 from hami_admission.wire import keys, wishes
 from hami_admission.wire.errors import Malformed
 
@@ -45,7 +46,7 @@ def objections(pod: Pod, asked: list[tuple[Vendor, tuple[Reading, ...]]]) -> lis
         if keys.reserved(name)
     ]
     found += [each for vendor, readings in asked if vendor.single for each in _more(pod, readings)]
-    found += _wishes(pod, asked)
+    found += _long_wishes(pod, asked) or _wishes(pod, asked)
     return list(dict.fromkeys(found))
 
 
@@ -86,6 +87,10 @@ def strangers(
     ]
 
 
+MOST_WISHES_BYTES = 4096
+"""Of the annotations in which a pod chooses cards, all together: some ninety ids of cards. Each pod
+that waits is kept with them."""
+
 _WISHES: dict[str, Callable[[str], object]] = {
     keys.NODE_POLICY: wishes.node_policy,
     keys.CARD_POLICY: wishes.card_policy,
@@ -111,6 +116,23 @@ def _wishes(pod: Pod, asked: list[tuple[Vendor, tuple[Reading, ...]]]) -> Iterat
             read(text)
         except Malformed as error:
             yield Objection(f"metadata.annotations[{name}]", repr(text[:60]), str(error))
+
+
+def _long_wishes(pod: Pod, asked: list[tuple[Vendor, tuple[Reading, ...]]]) -> list[Objection]:
+    names = table.wishes(vendor for vendor, _ in asked)
+    sizes = {name: len(text.encode()) for name, text in pod.annotations.items() if name in names}
+    size = sum(sizes.values())
+    if size <= MOST_WISHES_BYTES:
+        return []
+    longest = max(sorted(sizes), key=sizes.__getitem__)
+    return [
+        Objection(
+            f"metadata.annotations[{longest}]",
+            repr(pod.annotations[longest][:60]),
+            f"what the pod wishes of its cards has {size} bytes in all, and may have"
+            f" {MOST_WISHES_BYTES}; choose nodes by spec.nodeSelector, or cards by their type",
+        )
+    ]
 
 
 def _fixed_node(name: str) -> Objection:

@@ -17,14 +17,16 @@ from hami_admission.wire.errors import Malformed
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from hami_admission.model.pod import Quantity
+
     Price = Callable[[Pod, PodRequests, PodGrants], Amounts[str]]
 
 
 class Record(msgspec.Struct, frozen=True):
     """A pod that counts: what it asks, where it is, what it holds there and what it costs.
 
-    ``amounts`` are by resource name, ``held`` by card. A bound pod keeps no containers, which no
-    decision reads any more.
+    ``amounts`` are by resource name, ``held`` by card. A pod that waits keeps what decisions read;
+    a bound pod keeps no containers, which no decision reads any more.
     """
 
     pod: Pod
@@ -58,7 +60,7 @@ def of(pod: Pod, vendors: table.Vendors, before: Record | None, price: Price) ->
     grants = granted(pod, vendors, requests) if pod.node_name else ()
     if not any(requests) and not any(grants):
         return None
-    kept = _slim(pod) if pod.node_name else pod
+    kept = _slim(pod) if pod.node_name else bare(pod, vendors)
     held = grants_of.on_cards(pod.kinds, grants) if grants else Amounts()
     return Record(kept, requests, grants, held, price(pod, requests, grants))
 
@@ -75,6 +77,34 @@ def granted(pod: Pod, vendors: table.Vendors, requests: PodRequests) -> PodGrant
         for slot, grants in enumerate(grants_of.seated(pod.kinds, asks, decoded)):
             slots[slot] += grants
     return tuple(slots) if any(slots) else ()
+
+
+def bare(pod: Pod, vendors: table.Vendors) -> Pod:
+    """What decisions read of a pod that waits: what it asks of which families, and its wishes.
+
+    Environment, labels, and what others annotate or give out are a user's to make large.
+    """
+    asked = [table.by_word(vendors, word) for word in table.read(vendors, pod)]
+    names = table.wishes(asked)
+    notes = {name: text for name, text in pod.annotations.items() if name in names}
+    containers = tuple(
+        msgspec.structs.replace(
+            each,
+            env=None,
+            limits=_owned(each.limits, vendors),
+            requests=_owned(each.requests, vendors),
+        )
+        for each in pod.containers
+    )
+    return msgspec.structs.replace(pod, containers=containers, annotations=notes, labels={})
+
+
+def _owned(
+    amounts: dict[str, Quantity] | None, vendors: table.Vendors
+) -> dict[str, Quantity] | None:
+    if amounts is None:
+        return None
+    return {name: value for name, value in amounts.items() if name in vendors.owners}
 
 
 def _slim(pod: Pod) -> Pod:

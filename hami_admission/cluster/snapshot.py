@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from hami_admission.cluster import events
+from hami_admission.cluster import events, records
 from hami_admission.cluster.bookings import Booking
 from hami_admission.cluster.records import Record
 from hami_admission.cluster.state import Cluster
@@ -22,12 +22,10 @@ from hami_admission.model.device import Device, Rows
 from hami_admission.model.node import Handover, Node
 from hami_admission.model.quota import Quota
 from hami_admission.settings import Settings
-from hami_admission.wire import keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from hami_admission.model.pod import Pod
     from hami_admission.vendors.table import Vendors
 
 VERSION = 1
@@ -116,10 +114,9 @@ def restore(snapshot: Snapshot) -> Cluster:
 
 def encode(snapshot: Snapshot, vendors: Vendors) -> bytes:
     """JSON; object by object, so that a thread that does it lets others go on."""
-    read = _WISHES.union(*((*vendor.keys.all, *vendor.reads) for vendor in vendors))
 
     def bare(each: Any) -> Any:
-        return msgspec.structs.replace(each, pod=_bare(each.pod, read))
+        return msgspec.structs.replace(each, pod=records.bare(each.pod, vendors))
 
     head = {
         "version": snapshot.version,
@@ -158,15 +155,6 @@ def decode(body: bytes) -> Snapshot:
         found.waiting,
         found.nominations,
     )
-
-
-_WISHES = frozenset({keys.NODE_POLICY, keys.CARD_POLICY, keys.WEIGHTS, keys.TOPOLOGY})
-
-
-def _bare(pod: Pod, read: frozenset[str]) -> Pod:
-    containers = tuple(msgspec.structs.replace(each, env=None) for each in pod.containers)
-    notes = {key: value for key, value in pod.annotations.items() if key in read}
-    return msgspec.structs.replace(pod, containers=containers, annotations=notes, labels={})
 
 
 def _to_file(node: Node) -> _Node:

@@ -74,7 +74,7 @@ class Webhook:
         if review.pod is None:
             return self._allow(reviews.allow(review))
         if misnamed := _misnamed(review.pod):
-            return self._refuse(review, review.pod, OBJECTION, str(misnamed))
+            return self._refuse(review, review.pod, OBJECTION, sentence(misnamed))
         decision = self._cluster.admit(review.pod)
         if decision.objections:
             return self._refuse(review, review.pod, OBJECTION, sentence(decision.objections))
@@ -88,7 +88,7 @@ class Webhook:
         if pod is None:
             return self._allow(reviews.allow(review))
         if misnamed := _misnamed(pod):
-            return self._refuse(review, pod, OBJECTION, str(misnamed))
+            return self._refuse(review, pod, OBJECTION, sentence(misnamed))
         decision = self._cluster.admit(pod)
         objections = decision.objections
         if not objections and (undone := admit.undone(decision)):
@@ -101,7 +101,7 @@ class Webhook:
 
     async def _charge(self, review: Review, pod: Pod, decision: Decision) -> Reply:
         if not pod.uid:
-            return self._refuse(review, pod, OBJECTION, str(NAMELESS))
+            return self._refuse(review, pod, OBJECTION, sentence((NAMELESS,)))
         missing = self._cluster.missing()
         if missing:
             text = (
@@ -158,10 +158,18 @@ class Webhook:
         return Reply(reviews.deny(review, message))
 
 
-def _misnamed(pod: Pod) -> Objection | None:
+def _misnamed(pod: Pod) -> tuple[Objection, ...]:
     """A review comes before the API server looks at names, or from somebody who made it up."""
     if not names.is_namespace(pod.namespace):
-        return Objection("metadata.namespace", repr(pod.namespace[:60]), names.NAMESPACE_ADVICE)
+        advice = (
+            "the name of a namespace is made of lower-case letters, digits and '-', 63 characters"
+            " at most, the first and the last of them no '-'"
+        )
+        return (Objection("metadata.namespace", repr(pod.namespace[:60]), advice),)
     if not names.is_prefix(pod.name):
-        return Objection("metadata.name", repr(pod.name[:60]), names.NAME_ADVICE)
-    return None
+        advice = (
+            "the name of a pod is made of lower-case letters, digits, '-' and '.', 253 characters"
+            " at most; each part between dots begins and ends with a letter or digit"
+        )
+        return (Objection("metadata.name", repr(pod.name[:60]), advice),)
+    return ()

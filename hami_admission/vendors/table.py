@@ -24,6 +24,7 @@ from hami_admission.vendors.plain import plain
 from hami_admission.vendors.vastai import vastai
 from hami_admission.vendors.vendor import NOTHING, Vendor
 from hami_admission.vendors.volcano import volcano
+from hami_admission.wire import keys
 from hami_admission.wire.errors import Malformed
 
 if TYPE_CHECKING:
@@ -109,6 +110,14 @@ def read(vendors: Vendors, pod: Pod) -> dict[str, tuple[Reading, ...]]:
         if any(slot is not NOTHING for slot in slots):
             readings[vendor.word] = slots
     return readings
+
+
+_OF_ANY = frozenset({keys.NODE_POLICY, keys.CARD_POLICY, keys.WEIGHTS, keys.TOPOLOGY})
+
+
+def wishes(asked: Iterable[Vendor]) -> frozenset[str]:
+    """The annotations in which the users of these families say which cards they want."""
+    return _OF_ANY.union(*((*vendor.keys.all, *vendor.reads) for vendor in asked))
 
 
 def requests(readings: dict[str, tuple[Reading, ...]]) -> PodRequests:

@@ -8,15 +8,6 @@ _LABEL = r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?"
 _LABELS = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 _ONE = re.compile(_LABEL)
 
-NAME_ADVICE = (
-    "a name has lower-case letters, digits, '-' and '.', begins and ends with a letter or digit,"
-    " and is at most 253 characters long"
-)
-NAMESPACE_ADVICE = (
-    "a namespace has lower-case letters, digits and '-', begins and ends with a letter or digit,"
-    " and is at most 63 characters long"
-)
-
 MOST_NAME, MOST_NAMESPACE = 253, 63
 """Characters."""
 

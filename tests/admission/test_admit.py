@@ -297,6 +297,16 @@ def test_wishes_that_cannot_be_read_are_refused_with_what_is_allowed(name: str) 
     }
 
 
+def test_wishes_have_a_length_and_say_so() -> None:
+    ids = ",".join(f"GPU-{n:036}" for n in range(60))
+    fits = {"nvidia.com/use-gpuuuid": ids, "nvidia.com/nouse-gputype": "A"}
+    assert not decide(gpu_pod(annotations=fits)).objections
+    (objection,) = decide(gpu_pod(annotations={**fits, "nvidia.com/nouse-gpuuuid": ids})).objections
+    assert objection.field == "metadata.annotations[nvidia.com/nouse-gpuuuid]"
+    assert "may have 4096; choose nodes by spec.nodeSelector" in objection.advice
+    assert not decide(gpu_pod(annotations={**fits, "of": ids * 9})).objections
+
+
 def test_wishes_of_another_family_are_not_read() -> None:
     document = build.pod_json(
         build.container(limits={"aws.amazon.com/neuron": 1}),

@@ -5,11 +5,13 @@ from __future__ import annotations
 import pytest
 
 from hami_admission.cluster import records
+from hami_admission.cluster.state import Cluster
 from hami_admission.model.amounts import Amounts
 from hami_admission.settings import Settings
 from hami_admission.vendors import table
 from hami_admission.wire import keys
 from tests import build
+from tests.vendors import samples
 
 VENDORS = table.build(Settings())
 SHARE = build.gpu(1, memory=30000, cores=30)
@@ -53,3 +55,46 @@ def test_what_is_taken_of_the_card(name: str) -> None:
     record = records.of(pod, VENDORS, None, lambda *_: Amounts())
     assert record is not None
     assert (record.held[MIB], record.held[CORES]) == held
+
+
+LARGE = "x" * 100_000
+WISH = {"nvidia.com/use-gputype": "A100", "hami.io/gpu-scheduler-policy": "binpack"}
+
+
+def test_a_pod_that_waits_is_kept_without_what_its_user_can_make_large() -> None:
+    asks = build.container(
+        "main",
+        {**SHARE, "cpu": "1", **{f"example.com/{n}": 1 for n in range(1000)}},
+        env=[{"name": f"V{n}", "value": LARGE} for n in range(10)],
+    )
+    pod = build.pod(
+        asks,
+        annotations={**WISH, "of": LARGE, "amd.com/use-gpu-uuid": LARGE, keys.ASSIGNED_TIME: LARGE},
+        labels={"of": LARGE},
+    )
+    record = records.of(pod, VENDORS, None, lambda *_: Amounts())
+    assert record is not None
+    assert record.pod.annotations == WISH
+    assert len(str(record)) < 3000
+
+
+ASKED = [
+    (word, limits, notes)
+    for word, sample in samples.SAMPLES.items()
+    for limits in sample.limits
+    for notes in (*sample.notes, WISH)
+]
+
+
+@pytest.mark.parametrize(("word", "limits", "notes"), ASKED)
+def test_what_is_kept_asks_and_wishes_the_same(
+    word: str, limits: build.Json, notes: dict[str, str]
+) -> None:
+    pod = build.pod(
+        build.container(limits={**limits, "cpu": "1"}), annotations={**notes, "of": "x"}
+    )
+    cluster = Cluster(Settings())
+    demand = cluster.demand(pod)
+    assert demand is not None
+    assert word in demand.words
+    assert cluster.demand(records.bare(pod, VENDORS)) == demand
