@@ -8,7 +8,6 @@ import re
 import sys
 import time
 from collections import Counter
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -41,7 +40,7 @@ Json = dict[str, Any]
 
 CARDS = [f"GPU-{n:08}-0000-4000-8000-000000000000" for n in range(8)]
 RESOURCE = "nvidia.com/gpu"
-SHOWN = "env | grep -E '^(NVIDIA_VISIBLE|CUDA_|LIBCUDA)' | sort"
+SHOWN = "env | grep -E '^(NVIDIA_VISIBLE|CUDA_|LIBCUDA)' | sort; echo SHOWN=all"
 
 
 @pytest_asyncio.fixture
@@ -84,10 +83,17 @@ def annotated(pod: Json) -> list[list[str]]:
     ]
 
 
-def told(node: NodeRig, pod: Json, container: str = "main", restart: int = 0) -> dict[str, str]:
-    """The variables that a container has printed."""
-    lines = node.output(pod, container, restart=restart).splitlines()
-    return dict(line.split("=", 1) for line in lines if "=" in line)
+async def told(
+    node: NodeRig, pod: Json, container: str = "main", restart: int = 0
+) -> dict[str, str]:
+    """The variables that a container has printed, once it has: it runs before it prints."""
+
+    async def ask() -> dict[str, str]:
+        lines = node.output(pod, container, restart=restart).splitlines()
+        found = dict(line.split("=", 1) for line in lines if "=" in line)
+        return found if found.pop("SHOWN", "") else {}
+
+    return await wait(ask, f"{pod['metadata']['name']} has printed", 30)
 
 
 async def metric(agent: Agent, name: str) -> float:
@@ -104,7 +110,7 @@ async def test_a_container_sees_its_share_and_the_kubelet_names_its_card(
     pod = await create(api, gpu_pod(namespace, "p", limits, script))
     runs = await running(api, pod)
     ((uuid,),) = annotated(runs)
-    variables = told(node, runs)
+    variables = await told(node, runs)
     usage = variables.pop("CUDA_DEVICE_MEMORY_SHARED_CACHE")
     assert variables == {
         "NVIDIA_VISIBLE_DEVICES": uuid,
@@ -148,7 +154,7 @@ async def test_forty_pods_of_a_job_each_see_their_own_card(
     given: Counter[str] = Counter()
     for pod in pods:
         ((uuid,),) = annotated(pod)
-        variables = told(node, pod)
+        variables = await told(node, pod)
         assert variables["NVIDIA_VISIBLE_DEVICES"] == uuid
         assert variables["CUDA_DEVICE_MEMORY_LIMIT_0"] == "8000m"
         assert variables["CUDA_DEVICE_SM_LIMIT"] == "10"
@@ -170,12 +176,12 @@ async def test_every_container_of_a_pod_has_its_own_cards(
     runs = await running(api, await create(api, pod))
     names = ("first", "side", "main")
     for name, uuids in zip(names, annotated(runs), strict=True):
-        variables = told(node, runs, name)
+        variables = await told(node, runs, name)
         assert variables["NVIDIA_VISIBLE_DEVICES"] == ",".join(uuids)
         limits = [key for key in variables if key.startswith("CUDA_DEVICE_MEMORY_LIMIT_")]
         assert len(limits) == len(uuids)
-    assert told(node, runs)["CUDA_DEVICE_MEMORY_LIMIT_2"] == "20480m"
-    assert told(node, runs)["CUDA_DEVICE_SM_LIMIT_2"] == "0"
+    assert (await told(node, runs))["CUDA_DEVICE_MEMORY_LIMIT_2"] == "20480m"
+    assert (await told(node, runs))["CUDA_DEVICE_SM_LIMIT_2"] == "0"
     held = await allocated(node, RESOURCE)
     assert len({each.rpartition("-")[0] for each in held[namespace, "p", "main"]}) == 3
 
@@ -200,7 +206,7 @@ async def test_pods_of_the_same_moment_and_a_container_that_restarts_have_their_
         ((uuid,),) = annotated(pod)
         n = int(pod["metadata"]["name"][1:])
         for restart in (0, 1):
-            variables = told(node, pod, restart=restart)
+            variables = await told(node, pod, restart=restart)
             assert variables["NVIDIA_VISIBLE_DEVICES"] == uuid
             assert variables["CUDA_DEVICE_MEMORY_LIMIT_0"] == f"{1000 + n}m"
 
@@ -279,7 +285,7 @@ async def test_instances_are_made_before_a_pod_is_bound_and_make_room_when_it_is
         pod = await create(api, gpu_pod(namespace, name, build.gpu(1, memory=memory), script))
         runs = await running(api, pod)
         (made,) = json.loads(runs["metadata"]["annotations"]["hami.io/vgpu-mig-allocations"])
-        variables = told(node, runs)
+        variables = await told(node, runs)
         assert variables["NVIDIA_VISIBLE_DEVICES"] == made["migUUID"]
         assert "CUDA_DEVICE_MEMORY_SHARED_CACHE" not in variables
         seen.add((made["profile"], made["migUUID"]))
@@ -296,7 +302,7 @@ async def test_instances_are_made_before_a_pod_is_bound_and_make_room_when_it_is
     answer = json.loads((await noted(api, node))["hami.io/mig-instances"])
     ((left,),) = [answer["instances"]]
     assert left["profile"] == "7g.80gb"
-    assert told(node, runs)["NVIDIA_VISIBLE_DEVICES"] == left["migUUID"]
+    assert (await told(node, runs))["NVIDIA_VISIBLE_DEVICES"] == left["migUUID"]
 
     async def tidy() -> bool:
         return not any("mig-wanted" in key for key in await noted(api, node))
@@ -315,7 +321,7 @@ async def test_instances_are_made_before_a_pod_is_bound_and_make_room_when_it_is
         return pod if pod["status"].get("phase") == "Running" else {}
 
     later = await wait(runs_later, "bound after kube-scheduler's back-off of half a minute", 60)
-    assert told(node, later)["NVIDIA_VISIBLE_DEVICES"].startswith("MIG-")
+    assert (await told(node, later))["NVIDIA_VISIBLE_DEVICES"].startswith("MIG-")
 
 
 async def says(api: Api, namespace: str, name: str, words: str) -> None:
@@ -383,7 +389,7 @@ async def seen_by_servers(
     for pod in await wait(all_run, f"pods with {len(expected)} cards run", 30):
         for slot, container in zip(annotated(pod), containers(pod), strict=True):
             if slot:
-                variables = await wait(partial(says_what_it_sees, node, pod, container), "printed")
+                variables = await told(node, pod, container["name"])
                 assert variables["NVIDIA_VISIBLE_DEVICES"].split(",") == slot
                 cores = int(variables["CUDA_DEVICE_SM_LIMIT"])
                 sizes = [variables[f"CUDA_DEVICE_MEMORY_LIMIT_{n}"] for n in range(len(slot))]
@@ -394,11 +400,6 @@ async def seen_by_servers(
 def bound_to(pod: Json) -> str:
     """The node of a pod, or nothing."""
     return str(pod["spec"].get("nodeName", ""))
-
-
-async def says_what_it_sees(node: NodeRig, pod: Json, container: Json) -> dict[str, str]:
-    """What a container has printed, once it has."""
-    return told(node, pod, container["name"])
 
 
 @pytest.mark.timeout(180)
@@ -441,7 +442,7 @@ async def test_what_is_killed_comes_back_and_pods_run_on(
     await has_capacity(api, node, RESOURCE, 80)
     later = await create(api, gpu_pod(namespace, "later", limits, f"{SHOWN}; sleep 600"))
     runs = await running(api, later)
-    assert [[told(node, runs)["NVIDIA_VISIBLE_DEVICES"]]] == annotated(runs)
+    assert [[(await told(node, runs))["NVIDIA_VISIBLE_DEVICES"]]] == annotated(runs)
     after = await api.get(KINDS["Pod"].path(namespace, "stays"))
     assert after["status"]["phase"] == "Running"
     assert after["status"]["containerStatuses"] == stays["status"]["containerStatuses"]
@@ -450,7 +451,7 @@ async def test_what_is_killed_comes_back_and_pods_run_on(
         found = await settled(api, pod)
         if found["status"]["phase"] == "Running":
             run += 1
-            assert [[told(node, found)["NVIDIA_VISIBLE_DEVICES"]]] == annotated(found)
+            assert [[(await told(node, found))["NVIDIA_VISIBLE_DEVICES"]]] == annotated(found)
         else:
             assert found["status"]["reason"] == "UnexpectedAdmissionError"
     await shows(api, namespace, gpu=run)
@@ -479,7 +480,7 @@ async def test_nobody_changes_what_a_container_sees_after_the_binding(
             await user.patch(
                 KINDS["Pod"].path(namespace, "p"), {"metadata": {"annotations": forged}}
             )
-    assert [[told(node, runs)["NVIDIA_VISIBLE_DEVICES"]]] == annotated(runs)
+    assert [[(await told(node, runs))["NVIDIA_VISIBLE_DEVICES"]]] == annotated(runs)
 
 
 @pytest.mark.flags("--mode", "devices")
@@ -541,7 +542,7 @@ async def test_the_api_server_may_be_away_for_a_minute(
     await wait(caught_up, "what befell meanwhile is registered", 60)
     later = await create(api, gpu_pod(namespace, "later", limits, f"{SHOWN}; sleep 600"))
     runs = await settled(api, later, 150)  # the kubelet's own back-off
-    assert [[told(node, runs)["NVIDIA_VISIBLE_DEVICES"]]] == annotated(runs) != [[CARDS[0]]]
+    assert [[(await told(node, runs))["NVIDIA_VISIBLE_DEVICES"]]] == annotated(runs) != [[CARDS[0]]]
     after = await api.get(KINDS["Pod"].path(namespace, "stays"))
     assert after["status"]["containerStatuses"] == stays["status"]["containerStatuses"]
     # These have backed off for longer than the next test waits.

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from tests.cluster.processes import Process
     from tests.cluster.product import Product
 
+pytestmark = pytest.mark.alone
+
 REQUESTS, CONNECTIONS, BODY_BYTES = 10_000, 1_000, 1_000_000
 MOST_MIB = 350
 """What a flood may cost: 64 MiB of bodies in work, and of each connection its buffers and what it

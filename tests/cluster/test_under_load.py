@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from tests.cluster.api import Api
     from tests.cluster.replicas import Replica, Replicas
 
+pytestmark = pytest.mark.alone
+
 Json = dict[str, Any]
 SECRET = KINDS["Secret"].path("hami-system", "hami-admission-tls")
 FIELDS = {"ca": "ca.crt", "ca_key": "ca.key", "certificate": "tls.crt", "key": "tls.key"}
