@@ -16,17 +16,43 @@ from aiohttp import web
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Callable
+
+NAME = "hami-admission"
+"""What we say we are; of which version is nobody's business who can reach us."""
 
 QUIET_SECONDS = 0.1
 """Without a request or an answer, before a connection counts as idle: what the loop has taken of it
 has reached a handler by then, and what a handler gave has been sent."""
 
 
+def _unheard() -> None:
+    """Where nobody counts."""
+
+
 class Connection(web.RequestHandler):
-    """aiohttp's, and what has happened on it last."""
+    """aiohttp's, and what has happened on it last.
+
+    ``on_malformed`` is called for each request that is no HTTP.
+    """
 
     _moved = 0.0
     _answering = False
+    on_malformed: Callable[[], None] = staticmethod(_unheard)
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """What came is no HTTP. aiohttp would log a traceback with what its sender wrote."""
+        self.on_malformed()
+        text = "not a request in HTTP/1.1\n"
+        answer = web.Response(text=text, status=status, headers={"Server": NAME})
+        answer.force_close()
+        return answer
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The handshake is over."""

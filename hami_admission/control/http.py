@@ -9,11 +9,12 @@ from collections.abc import Awaitable, Callable
 from time import monotonic, perf_counter
 from typing import TYPE_CHECKING
 
+import aiohttp
 import msgspec
 from aiohttp import web
 
 from hami_admission.control import memory
-from hami_admission.control.connection import Connection
+from hami_admission.control.connection import NAME, Connection
 from hami_admission.control.listener import Listener
 from hami_admission.control.room import Full, Room
 from hami_admission.wire.errors import Malformed
@@ -97,6 +98,9 @@ PARTING_SECONDS, PARTING_PAUSE = 1.0, 0.02
 """In which connections that are idle are closed when we stop, and at most between one and the next:
 one after another, so that those who find theirs closed are not many at once."""
 
+MALFORMED_SECONDS = 10.0
+"""Between two log lines about requests that are no HTTP: whoever sends them sends many."""
+
 GONE = 499
 """The status, which nobody hears, by which requests are counted whose client went away; nginx's."""
 
@@ -129,6 +133,9 @@ class Server:
         self._large, self._small = Room(LARGE_BYTES), Room(SMALL_BYTES)
         self._crowded = False
         self._leaving = False
+        self.malformed = 0
+        """Requests that were no HTTP."""
+        self._told = -MALFORMED_SECONDS
 
     async def start(self, host: str, port: int, context: ssl.SSLContext | None) -> int:
         """Listen; gives the port, which the system chose if 0 was asked."""
@@ -180,8 +187,15 @@ class Server:
             lingering_time=BODY_SECONDS,  # for who sends a body that nobody wants
             read_bufsize=UNREAD_BYTES,
         )
+        handler.on_malformed = self._malformed
         self._silent[handler] = monotonic()
         return handler
+
+    def _malformed(self) -> None:
+        self.malformed += 1
+        if monotonic() - self._told >= MALFORMED_SECONDS:
+            self._told = monotonic()
+            log.warning("requests that are no HTTP", extra={"since_start": self.malformed})
 
     @property
     def _taken(self) -> int:
@@ -214,9 +228,14 @@ class Server:
             connection.answering(False)
         if self._leaving:
             answer.force_close()
+        answer.headers["Server"] = NAME
         return answer
 
     async def _routed(self, request: web.BaseRequest) -> web.Response:
+        if request.version < aiohttp.HttpVersion10:
+            answer = _text(505, "HTTP/1.0 or later")
+            answer.force_close()
+            return answer
         route = self._routes.get((request.method, request.path))
         if route is None:
             return self._no_route(request)

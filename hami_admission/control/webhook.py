@@ -72,7 +72,7 @@ class Webhook:
         """What has to change in the pod; needs no state, so any replica answers at any time."""
         review = reviews.decode(body)
         if review.pod is None:
-            return self._allow(reviews.allow(review))
+            return self._without_pod(review)
         if misnamed := _misnamed(review.pod):
             return self._refuse(review, review.pod, OBJECTION, sentence(misnamed))
         decision = self._cluster.admit(review.pod)
@@ -86,7 +86,7 @@ class Webhook:
         review = reviews.decode(body)
         pod = review.pod
         if pod is None:
-            return self._allow(reviews.allow(review))
+            return self._without_pod(review)
         if misnamed := _misnamed(pod):
             return self._refuse(review, pod, OBJECTION, sentence(misnamed))
         decision = self._cluster.admit(pod)
@@ -143,6 +143,13 @@ class Webhook:
             if not charge.done() and self._charging.silent_for(SILENT_SECONDS):
                 raise Silent
         return await charge
+
+    def _without_pod(self, review: Review) -> Reply:
+        """About something else; or of a pod that we do not look at, which its user is told."""
+        if not review.mistake:
+            return self._allow(reviews.allow(review))
+        self.verdicts[OBJECTION] += 1
+        return Reply(reviews.deny(review, review.mistake))
 
     def _allow(self, body: bytes) -> Reply:
         self.verdicts[ALLOWED] += 1

@@ -47,13 +47,15 @@ class _Review(msgspec.Struct, rename="camel", frozen=True):
 class Review(msgspec.Struct, frozen=True):
     """One question of the API server: may this pod be created?
 
-    ``pod`` is None when the review is about something else, which is not ours to judge.
+    ``pod`` is None when the review is about something else, which is not ours to judge; or when it
+    is about a pod that we do not look at, for the reason in ``mistake``.
     """
 
     version: str
     uid: str
     pod: Pod | None
     dry_run: bool = False
+    mistake: str = ""
 
 
 _DECODER = msgspec.json.Decoder(_Review)
@@ -61,7 +63,7 @@ _ENCODER = msgspec.json.Encoder()
 
 
 def decode(body: bytes) -> Review:
-    """The review; raises Malformed with what is wrong and where."""
+    """The review; raises Malformed with what is wrong and where, if there is none to answer."""
     try:
         wire = _DECODER.decode(body)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
@@ -74,7 +76,16 @@ def decode(body: bytes) -> Review:
         raise Malformed("request: missing")
     if not request.uid:
         raise Malformed("request.uid: missing; a reply must repeat it")
-    return Review(wire.api_version, request.uid, _pod(request), bool(request.dry_run))
+    pod, mistake = None, ""
+    if _concerns(request):
+        if request.object is None:
+            raise Malformed("request.object: missing")
+        namespace, name = request.namespace or "", request.name or ""
+        try:
+            pod = pods.build(request.object, namespace=namespace, name=name)
+        except Malformed as error:
+            mistake = str(error)
+    return Review(wire.api_version, request.uid, pod, bool(request.dry_run), mistake)
 
 
 def allow(
@@ -106,12 +117,9 @@ def _reply(review: Review, response: dict[str, object], warnings: Sequence[str])
     })
 
 
-def _pod(request: _Request) -> Pod | None:
+def _concerns(request: _Request) -> bool:
+    """Is it the creation of a pod?"""
     resource = request.resource
     if resource is not None and (resource.group, resource.resource) != ("", "pods"):
-        return None
-    if request.operation not in {"", "CREATE"} or request.sub_resource:
-        return None
-    if request.object is None:
-        raise Malformed("request.object: missing")
-    return pods.build(request.object, namespace=request.namespace or "", name=request.name or "")
+        return False
+    return request.operation in {"", "CREATE"} and not request.sub_resource

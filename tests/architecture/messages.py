@@ -47,6 +47,7 @@ PASSED_ON = {
     "str(error)": "an exception that is read where it is made",
     "str(refusal)": "a Refusal",
     "message": "the argument of _refuse",
+    "review.mistake": "what the reader of pods objects to",
     "right": "the argument of the three that are wrong",
 }
 """Expressions that hand on what is read elsewhere."""
@@ -82,7 +83,7 @@ WARNERS = {
 }
 """Functions whose texts are warnings, or say why a pod is left alone."""
 
-MALFORMED = ("wire/wishes.py", "wire/quantities.py")
+MALFORMED = ("wire/wishes.py", "wire/quantities.py", "wire/pods.py")
 """Readers of what users write, whose errors stand in objections."""
 
 NO_REASONS = {"Warning", "Normal", "Node", "Pod", "ResourceQuota"}

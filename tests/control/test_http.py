@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING
 from unittest.mock import Mock
 
@@ -79,6 +80,38 @@ async def test_metrics_are_exposition_text(told: tuple[str, list[tuple[str, int]
     counted = {each.labels["result"]: each.value for each in families["c"].samples}
     assert counted == {"a": 1, "b": 2}
     assert {"process_resident_memory_bytes", "python_gc_collections"} <= families.keys()
+
+
+NO_HTTP = {
+    "no HTTP": (b"\x16\x03\x01 secret\r\n\r\n", 400),
+    "a header without a name": (b"POST /echo HTTP/1.1\r\n: secret\r\n\r\n", 400),
+    "HTTP/0.9": (b"GET /metrics HTTP/0.9\r\nX: secret\r\n\r\n", 505),
+    "no version": (b"GET /metrics\r\n\r\n", 505),
+}
+
+
+@pytest.mark.parametrize(("sent", "status"), NO_HTTP.values(), ids=NO_HTTP)
+async def test_what_is_no_http_is_counted_and_told_in_one_line(
+    caplog: pytest.LogCaptureFixture, sent: bytes, status: int
+) -> None:
+    server = Server({("GET", "/metrics"): Route(echo)}, grace=0.1)
+    port = await server.start("127.0.0.1", 0, None)
+    for _ in range(5):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(sent)
+        async with asyncio.timeout(10):
+            answer = await reader.read()  # the server closes it
+        assert int(answer.split()[1]) == status
+        assert b"aiohttp" not in answer
+        assert b"Python" not in answer
+        writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()
+    await server.stop()
+    assert server.malformed == (5 if status == 400 else 0)
+    lines = [each.getMessage() for each in caplog.records if each.levelname != "DEBUG"]
+    assert lines == (["requests that are no HTTP"] if status == 400 else [])
+    assert "secret" not in caplog.text
 
 
 WHERE = {
