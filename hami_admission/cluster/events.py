@@ -64,6 +64,12 @@ class QuotaGone(msgspec.Struct, frozen=True):
     name: str
 
 
+class Listing(msgspec.Struct, frozen=True):
+    """A list begins: what it says holds, whatever version was seen before."""
+
+    kind: Kind
+
+
 class Listed(msgspec.Struct, frozen=True):
     """A complete list has been delivered; what is not among ``keys`` does not exist any more.
 
@@ -75,4 +81,6 @@ class Listed(msgspec.Struct, frozen=True):
     version: int = 0
 
 
-Event = PodSeen | PodGone | PodsReached | NodeSeen | NodeGone | QuotaSeen | QuotaGone | Listed
+Event = (
+    PodSeen | PodGone | PodsReached | NodeSeen | NodeGone | QuotaSeen | QuotaGone | Listing | Listed
+)

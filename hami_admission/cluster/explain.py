@@ -161,6 +161,10 @@ def _bound(cluster: Cluster, pod: Pod) -> Explanation:
         for share in holds
         if share.uuid in over
     ]
+    warnings += [
+        f"annotations give it card {uuid}, for which it does not ask; that does not count"
+        for uuid in record.unasked
+    ]
     return Explanation(pod.key, "bound", pod.node_name, None, asks, holds, quotas, [], [], warnings)
 
 

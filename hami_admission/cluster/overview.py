@@ -37,6 +37,7 @@ class Overview(NamedTuple):
     drifts: Sequence[tuple[Quota, str, int]]
     exceeded: Sequence[tuple[str, Card]]
     pods: int
+    unasked: int
     bookings: int
     waiting: Sequence[Refused]
     tables: int
@@ -83,6 +84,7 @@ def of(cluster: Cluster) -> Overview:
         drifts=tuple(_drifts(cluster)),
         exceeded=tuple((node, card) for node, each in cluster.exceeded().items() for card in each),
         pods=len(cluster.records()),
+        unasked=len(cluster.pods.unasked()),
         bookings=len(cluster.bookings),
         waiting=tuple(refused for _, refused in cluster.waiting),
         tables=len(cluster.tables),

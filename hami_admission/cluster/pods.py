@@ -19,6 +19,7 @@ class Pods:
         self._on_node: defaultdict[str, set[str]] = defaultdict(set)
         self._in_namespace: defaultdict[str, set[str]] = defaultdict(set)
         self._priorities: Counter[int] = Counter()
+        self._unasked: set[str] = set()
 
     def get(self, uid: str) -> Record | None:
         """The record of a pod, if it counts."""
@@ -40,6 +41,10 @@ class Pods:
         """Those of a namespace."""
         return [self._by_uid[uid] for uid in self._in_namespace.get(namespace, ())]
 
+    def unasked(self) -> list[Record]:
+        """Those whose annotations give them cards that they do not ask for."""
+        return [self._by_uid[uid] for uid in sorted(self._unasked)]
+
     def below(self, priority: int) -> bool:
         """Is one of them bound and of lower priority?"""
         return any(each < priority for each in self._priorities)
@@ -49,6 +54,8 @@ class Pods:
         pod = record.pod
         self._by_uid[pod.uid] = record
         self._in_namespace[pod.namespace].add(pod.uid)
+        if record.unasked:
+            self._unasked.add(pod.uid)
         if record.bound:
             self._on_node[pod.node_name].add(pod.uid)
             self._priorities[pod.priority] += 1
@@ -59,6 +66,7 @@ class Pods:
         if record is not None:
             pod = record.pod
             self._in_namespace[pod.namespace].discard(uid)
+            self._unasked.discard(uid)
             if record.bound:
                 self._on_node[pod.node_name].discard(uid)
                 self._priorities[pod.priority] -= 1

@@ -48,6 +48,9 @@ class Quotas:
         self._ended: dict[str, None] = {}
         self._seen = 0
         self._reached = 0
+        self._old: set[tuple[str, str]] = set()
+        self.copied: dict[tuple[str, str], Quota] = {}
+        """Those whose mark of a count is of another cluster or a backup, by namespace and name."""
 
     def put(self, quota: Quota, now: float) -> None:
         """A quota as it is now; an older version than the one we know is passed over.
@@ -56,15 +59,24 @@ class Quotas:
         to come is taken.
         """
         known = self._by_namespace.setdefault(quota.namespace, {})
-        before = known.get(quota.name)
-        if before is not None and before.uid == quota.uid and _older(quota, before):
+        before, key = known.get(quota.name), (quota.namespace, quota.name)
+        if (
+            before is not None
+            and before.uid == quota.uid
+            and key not in self._old
+            and _older(quota, before)
+        ):
             return
-        ours = limits.ours(quota, self._managed)
+        self._old.discard(key)
+        ours = limits.ours(_believed(quota), self._managed)
+        if ours.counted == quota.counted:
+            self.copied.pop(key, None)
+        elif ours.hard:
+            self.copied[key] = quota
         if not ours.hard:
             self.remove(quota.namespace, quota.name)
             return
         known[quota.name] = ours
-        key = (quota.namespace, quota.name)
         self._note_ends(key, ours, now)
         if before is None or (before.scopes, before.hard.keys()) != (ours.scopes, ours.hard.keys()):
             self._totals[key] = total(
@@ -79,6 +91,7 @@ class Quotas:
         known.pop(name, None)
         self._totals.pop((namespace, name), None)
         self._ends.pop((namespace, name), None)
+        self.copied.pop((namespace, name), None)
         if not known:
             self._by_namespace.pop(namespace, None)
 
@@ -123,6 +136,19 @@ class Quotas:
         self._reached = max(self._reached, version)
         if seen:
             self._seen = max(self._seen, version)
+
+    def listed(self, version: int) -> None:
+        """A whole list of pods came. One that is older than what was reached is of an etcd that was
+        restored: what came after it has not happened. 0: not known."""
+        if version:
+            self._reached = self._seen = version
+
+    def anew(self) -> None:
+        """A list begins. What the next reading says of a quota holds, be it of an older version: a
+        write of ours on it would be refused, if it is not the last."""
+        self._old = {
+            (namespace, name) for namespace, known in self._by_namespace.items() for name in known
+        }
 
     def may_count(self, quota: Quota) -> bool:
         """Have we seen every pod that the ledger counts?"""
@@ -182,6 +208,14 @@ class Quotas:
 
 def _limited(quota: Quota, amounts: Amounts[str]) -> Amounts[str]:
     return Amounts({name: amounts[name] for name in quota.hard})
+
+
+def _believed(quota: Quota) -> Quota:
+    """Its mark of a count is a version of before its own; any other was copied with the object,
+    from another cluster or a backup, and would keep everybody from counting it."""
+    if quota.version.isdecimal() and quota.counted > int(quota.version):
+        return msgspec.structs.replace(quota, counted=0)
+    return quota
 
 
 def _older(quota: Quota, known: Quota) -> bool:

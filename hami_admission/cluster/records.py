@@ -12,12 +12,14 @@ from hami_admission.model.grant import CardKey, PodGrants
 from hami_admission.model.pod import Pod
 from hami_admission.vendors import table
 from hami_admission.vendors.table import PodRequests
+from hami_admission.vendors.vendor import NOTHING
 from hami_admission.wire.errors import Malformed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
     from hami_admission.model.pod import Quantity
+    from hami_admission.vendors.vendor import Reading
 
     Price = Callable[[Pod, PodRequests, PodGrants], Amounts[str]]
 
@@ -34,6 +36,9 @@ class Record(msgspec.Struct, frozen=True):
     grants: PodGrants
     held: Amounts[CardKey]
     amounts: Amounts[str]
+    unasked: tuple[str, ...] = ()
+    """Cards, by uuid, that the annotations give to containers that do not ask for such: nothing is
+    counted for that, and it is told."""
 
     @property
     def bound(self) -> bool:
@@ -47,7 +52,7 @@ class Record(msgspec.Struct, frozen=True):
 
 
 def of(pod: Pod, vendors: table.Vendors, before: Record | None, price: Price) -> Record | None:
-    """The record of a pod, or None when it counts for nothing (ended, or asks for nothing).
+    """The record of a pod, or None when there is nothing to say of it (ended, or asks nothing).
 
     What a bound pod was found to hold stays what it holds: its annotations are not read again. But
     it may be given a deadline, and then other quotas count it, or be told to go.
@@ -56,27 +61,42 @@ def of(pod: Pod, vendors: table.Vendors, before: Record | None, price: Price) ->
         return None
     if before is not None and before.bound:
         return _again(before, pod)
-    requests = table.requests(table.read(vendors, pod))
-    grants = granted(pod, vendors, requests) if pod.node_name else ()
-    if not any(requests) and not any(grants):
+    readings = table.read(vendors, pod)
+    requests = table.requests(readings)
+    grants, unasked = granted(pod, vendors, readings) if pod.node_name else ((), ())
+    if not any(requests) and not any(grants) and not unasked:
         return None
     kept = _slim(pod) if pod.node_name else bare(pod, vendors)
     held = grants_of.on_cards(pod.kinds, grants) if grants else Amounts()
-    return Record(kept, requests, grants, held, price(pod, requests, grants))
+    amounts = price(pod, requests, grants) if requests else Amounts()
+    return Record(kept, requests, grants, held, amounts, unasked)
 
 
-def granted(pod: Pod, vendors: table.Vendors, requests: PodRequests) -> PodGrants:
-    """What the annotations say the pod holds, over all families; nothing where they are damaged."""
+def granted(
+    pod: Pod, vendors: table.Vendors, readings: Mapping[str, Sequence[Reading]]
+) -> tuple[PodGrants, tuple[str, ...]]:
+    """What the annotations say the pod holds, over all families; nothing where they are damaged.
+
+    A container holds cards of families that it asks, if only in words that we would refuse; others
+    are given apart, by uuid: whoever wrote those, it was no scheduler.
+    """
+    nobody = (NOTHING,) * len(pod.containers)
     slots: list[tuple[grants_of.Grant, ...]] = [()] * len(pod.containers)
+    unasked: list[str] = []
     for vendor in vendors:
         try:
             decoded = vendor.recall(pod.annotations)
         except Malformed:
             continue
-        asks = [any(each.vendor == vendor.word for each in slot) for slot in requests]
+        asks = [each is not NOTHING for each in readings.get(vendor.word, nobody)]
+        # Entries that are not one for each container are older, and nobody knows whose each is.
+        owed = asks if len(decoded) == len(asks) else [any(asks)] * len(asks)
         for slot, grants in enumerate(grants_of.seated(pod.kinds, asks, decoded)):
-            slots[slot] += grants
-    return tuple(slots) if any(slots) else ()
+            if owed[slot]:
+                slots[slot] += grants
+            else:
+                unasked += [grant.uuid for grant in grants]
+    return tuple(slots) if any(slots) else (), tuple(dict.fromkeys(unasked))
 
 
 def bare(pod: Pod, vendors: table.Vendors) -> Pod:

@@ -312,6 +312,8 @@ class Cluster:
             self.waiting.room_in(event.namespace)
         elif isinstance(event, events.PodsReached):
             self.quotas.reach(event.version, seen=False)
+        elif isinstance(event, events.Listing):
+            self.quotas.anew()
         else:
             return self._complete(event)
         return ()
@@ -374,7 +376,7 @@ class Cluster:
         self._listed.add(event.kind)
         touched: set[str] = set()
         if event.kind is events.Kind.PODS:
-            self.quotas.reach(event.version)
+            self.quotas.listed(event.version)
             for uid in (self.pods.uids() | self.waiting.uids()) - event.keys:
                 touched.update(self._pod_gone(uid))
         elif event.kind is events.Kind.NODES:

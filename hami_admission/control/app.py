@@ -24,6 +24,7 @@ from hami_admission.control import trials
 from hami_admission.control.bind import Binder
 from hami_admission.control.catchup import CatchUp
 from hami_admission.control.charging import Charging
+from hami_admission.control.disbelief import Disbelief
 from hami_admission.control.excess import Excess
 from hami_admission.control.extender import Extender
 from hami_admission.control.feed import Feed
@@ -166,7 +167,8 @@ class _Control:
         meters = Meters(registry)
         expired = meters.expired.inc
         self.upkeep = Upkeep(self.cluster, self.charging, client, clock, leads, expired)
-        self.upkeep.on_round = Excess(self.cluster, self.recorder.tell).look
+        tell = self.recorder.tell
+        self.upkeep.on_round = (Excess(self.cluster, tell).look, Disbelief(self.cluster, tell).look)
         meters.standing(leads, lambda: not self.probes.missing(), lambda: self.tls.ends)
         self.webhook = Webhook(self.cluster, self.charging, clock)
         self.client = client
@@ -232,6 +234,11 @@ class _Control:
         return [
             ("hami_admission_events", "Events for pods, by what became of them.", told),
             ("hami_admission_wakes", "Writes that woke waiting pods.", woken),
+            (
+                "hami_admission_malformed_requests",
+                "Requests on the port of the webhooks that were no HTTP.",
+                {"refused": self.server.malformed},
+            ),
             (
                 "hami_admission_quota_repairs",
                 "Quotas that did not show what their pods take, for no reason that is known.",

@@ -95,6 +95,7 @@ class Feed:
         async for signal in watch.signals(self._client, following):
             if isinstance(signal, reflector.Listing):
                 listed = set()
+                self._apply(events.Listing(kind))
             elif isinstance(signal, reflector.Listed):
                 self._apply(events.Listed(kind, frozenset(listed or ()), signal.version))
                 await self._complete(kind, len(listed or ()))

@@ -12,7 +12,7 @@ from hami_admission.wire import names, pods
 from hami_admission.wire.errors import Malformed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from hami_admission.cluster.state import Cluster
     from hami_admission.control.charging import Api, Charging
@@ -31,14 +31,10 @@ MOST_MISSED = 10_000
 """Pods whose first look is remembered."""
 
 
-def _nothing() -> None:
-    """Until somebody wants to know."""
-
-
 class Upkeep:
     """Runs beside the watches; ``expired`` is told of each booking that ran out.
 
-    ``on_round`` is called in each round of a replica that leads and has seen all.
+    All of ``on_round`` are called in each round of a replica that leads and has seen all.
     """
 
     def __init__(
@@ -56,7 +52,7 @@ class Upkeep:
         self._clock = clock
         self._leads = leads
         self._expired = expired
-        self.on_round: Callable[[], None] = _nothing
+        self.on_round: Sequence[Callable[[], None]] = ()
         self._missed: dict[str, float] = {}
         self._rounds = 0
 
@@ -77,7 +73,8 @@ class Upkeep:
             log.warning("booking expired", extra={"pod": booking.pod.key, "node": booking.node})
         if self._cluster.missing() or not self._leads():
             return
-        self.on_round()
+        for look in self.on_round:
+            look()
         for namespace in sorted(self._cluster.quotas.namespaces()):
             await self._holds(namespace, now)
         self._rounds += 1

@@ -123,11 +123,27 @@ class Reflector:
         about = _VERSIONED.decode(event.object)
         if event.type == "ERROR":
             raise errors.of(about.code, about.message)
+        before = _number(self.version)
         self.version = about.metadata.resource_version or self.version
         version = _number(self.version)
+        if version < before:
+            raise errors.Gone(410, f"versions went back from {before} to {version}")
         if event.type in {"ADDED", "MODIFIED"}:
             return Seen(event.object, version)
         return Removed(event.object, version) if event.type == "DELETED" else Reached(version)
+
+    def probe(self) -> Mapping[str, str]:
+        """The query of a list that is asked for its version alone."""
+        return {**self._selector, "limit": "1"}
+
+    def probed(self, body: bytes) -> None:
+        """Lists again if that version is before ours: etcd was restored from a backup.
+
+        A watch from a version that is yet to come says nothing until it has come, and forgets what
+        happened before.
+        """
+        if _number(_LIST.decode(body).metadata.resource_version) < _number(self.version):
+            self.restart()
 
     def restart(self) -> None:
         """List again from the beginning."""

@@ -31,15 +31,24 @@ SILENCE = 90.0
 
 
 async def signals(client: Client, following: Reflector) -> AsyncIterator[Signal]:
-    """Every change, and where lists begin and end; ends only when it is cancelled."""
+    """Every change, and where lists begin and end; ends only when it is cancelled.
+
+    After an interruption it is asked first whether time went on: an API server whose etcd was
+    restored has restarted, and so interrupted us.
+    """
     pause = FIRST_PAUSE
     failures = 0
     while True:
         try:
+            if failures and not following.listing:
+                following.probed(
+                    await client.request("GET", following.path, query=following.probe())
+                )
             async for signal in _once(client, following):
                 pause, failures = FIRST_PAUSE, 0
                 yield signal
-        except errors.Gone:
+        except errors.Gone as error:
+            log.warning("list begins anew", extra={"path": following.path, "error": str(error)})
             following.restart()
         except (errors.ApiError, msgspec.DecodeError) as error:
             failures += 1

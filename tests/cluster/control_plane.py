@@ -48,10 +48,20 @@ USER_BINDING = {
 class ControlPlane:
     """etcd, kube-apiserver and kube-controller-manager; schedulers on demand."""
 
-    def __init__(self, *, keep_logs: bool = False, services: str = SERVICE_RANGE) -> None:
-        """Starts nothing; `keep_logs` may be set until `stop`; `services` is their range."""
+    def __init__(
+        self,
+        *,
+        keep_logs: bool = False,
+        services: str = SERVICE_RANGE,
+        controller_accounts: bool = True,
+    ) -> None:
+        """Starts nothing; `keep_logs` may be set until `stop`; `services` is their range.
+
+        `controller_accounts`: each controller has a service account of its own.
+        """
         self.keep_logs = keep_logs
         self.services = ip_network(services)
+        self._controller_accounts = controller_accounts
         self.folder = Path(tempfile.gettempdir())
         self.url = ""
         self.processes: list[Process] = []
@@ -299,7 +309,7 @@ class ControlPlane:
             f"--authorization-kubeconfig={config}",
             f"--service-account-private-key-file={service_accounts}",
             f"--root-ca-file={self.ca_file}",
-            "--use-service-account-credentials=true",
+            f"--use-service-account-credentials={str(self._controller_accounts).lower()}",
             "--leader-elect=false",
             "--bind-address=127.0.0.1",
             f"--secure-port={port}",

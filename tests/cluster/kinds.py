@@ -41,6 +41,7 @@ KINDS = {
     "ResourceQuota": Kind(_CORE, "resourcequotas"),
     "LimitRange": Kind(_CORE, "limitranges"),
     "Event": Kind(_CORE, "events"),
+    "ReplicationController": Kind(_CORE, "replicationcontrollers"),
     "Deployment": Kind(_APPS, "deployments"),
     "ReplicaSet": Kind(_APPS, "replicasets"),
     "StatefulSet": Kind(_APPS, "statefulsets"),

@@ -57,6 +57,34 @@ def test_what_is_taken_of_the_card(name: str) -> None:
     assert (record.held[MIB], record.held[CORES]) == held
 
 
+FORGED = "GPU-a,NVIDIA,81920,100:;"
+
+
+@pytest.mark.parametrize(
+    ("containers", "text", "held", "unasked"),
+    [
+        ((NONE,), FORGED, 0, ("GPU-a",)),
+        (({"cpu": "1"},), FORGED, 0, ("GPU-a",)),
+        (({"nvidia.com/gpu": 0},), FORGED, 0, ("GPU-a",)),
+        ((NONE, SHARE), f"GPU-b,NVIDIA,81920,100:;{HALF};", 30000, ("GPU-b",)),
+        (({"amd.com/gpu": 1},), FORGED, 0, ("GPU-a",)),
+        # HAMi let in what we would refuse: it asks, and holds what it was given.
+        (({"nvidia.com/gpu": "1", "nvidia.com/gpumem": "30Gi"},), f"{HALF};", 30000, ()),
+    ],
+)
+def test_cards_are_held_by_containers_that_ask_for_such(
+    containers: tuple[build.Json, ...], text: str, held: int, unasked: tuple[str, ...]
+) -> None:
+    pod = build.pod(
+        *(build.container(f"c{n}", each) for n, each in enumerate(containers)),
+        nodeName="n",
+        annotations={keys.NVIDIA_ALLOCATED: text},
+    )
+    record = records.of(pod, VENDORS, None, lambda *_: Amounts())
+    assert record is not None
+    assert (record.held[MIB], record.unasked) == (held, unasked)
+
+
 LARGE = "x" * 100_000
 WISH = {"nvidia.com/use-gputype": "A100", "hami.io/gpu-scheduler-policy": "binpack"}
 
@@ -78,6 +106,7 @@ def test_a_pod_that_waits_is_kept_without_what_its_user_can_make_large() -> None
     assert len(str(record)) < 3000
 
 
+CLUSTER = Cluster(Settings())
 ASKED = [
     (word, limits, notes)
     for word, sample in samples.SAMPLES.items()
@@ -93,8 +122,7 @@ def test_what_is_kept_asks_and_wishes_the_same(
     pod = build.pod(
         build.container(limits={**limits, "cpu": "1"}), annotations={**notes, "of": "x"}
     )
-    cluster = Cluster(Settings())
-    demand = cluster.demand(pod)
+    demand = CLUSTER.demand(pod)
     assert demand is not None
     assert word in demand.words
-    assert cluster.demand(records.bare(pod, VENDORS)) == demand
+    assert CLUSTER.demand(records.bare(pod, VENDORS)) == demand

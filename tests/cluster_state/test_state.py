@@ -270,6 +270,47 @@ def test_a_quota_that_leaves_too_little_shuts_out_the_larger_cards() -> None:
     assert (set(plan.fits), plan.unfit) == ({"b"}, {"a": "1/1 ResourceQuotaNotFit"})
 
 
+def test_a_mark_of_a_count_that_is_still_to_come_is_of_a_copy() -> None:
+    """From another cluster, or a backup: nobody would ever count that quota."""
+    made = Cluster(Settings())
+    for kind in events.Kind:
+        made.apply(events.Listed(kind, frozenset(), 100), 0)
+    own = msgspec.structs.replace(a_quota("90", gpumem=7), counted=80)
+    made.apply(events.QuotaSeen(own), 0)
+    assert made.quotas.of("team")[0].counted == 80
+    assert made.quotas.copied == {}
+    copy = msgspec.structs.replace(own, version="95", counted=5_000_000)
+    made.apply(events.QuotaSeen(copy), 0)
+    (quota,) = made.quotas.of("team")
+    assert quota.counted == 0
+    assert made.quotas.may_count(quota)
+    assert list(made.quotas.copied.values()) == [copy]
+    made.apply(events.QuotaSeen(msgspec.structs.replace(own, version="96")), 0)
+    assert made.quotas.copied == {}
+
+
+def test_after_a_restore_of_etcd_lists_hold_whatever_was_seen_before() -> None:
+    made = Cluster(Settings())
+    for kind in events.Kind:
+        made.apply(events.Listed(kind, frozenset(), 100), 0)
+    late = msgspec.structs.replace(a_quota("90", gpumem=7), counted=85)
+    made.apply(events.QuotaSeen(late), 0)
+    early = msgspec.structs.replace(a_quota("40", gpumem=5), counted=30)
+    made.apply(events.QuotaSeen(early), 0)
+    assert made.quotas.of("team") == [late]
+    made.apply(events.Listing(events.Kind.QUOTAS), 0)
+    made.apply(events.QuotaSeen(early), 0)
+    made.apply(events.Listed(events.Kind.QUOTAS, frozenset({"team/quota"}), 50), 0)
+    assert made.quotas.of("team") == [early]
+    made.apply(events.QuotaSeen(msgspec.structs.replace(early, version="39")), 0)
+    assert made.quotas.of("team") == [early]
+    # What was reached before the restore has not happened.
+    made.apply(events.Listed(events.Kind.PODS, frozenset(), 20), 0)
+    assert not made.quotas.may_count(early)
+    made.apply(events.PodsReached(30), 0)
+    assert made.quotas.may_count(early)
+
+
 def test_an_older_reading_of_a_quota_is_passed_over() -> None:
     made = Cluster(Settings())
     made.apply(events.QuotaSeen(a_quota("10", gpumem=7)), 0)

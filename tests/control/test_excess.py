@@ -17,9 +17,8 @@ if TYPE_CHECKING:
 
 def holds(name: str, memory: int) -> events.PodSeen:
     notes = {keys.NVIDIA_ALLOCATED: f"GPU-n-0,NVIDIA,{memory},10:;"}
-    return events.PodSeen(
-        build.pod(build.container(), name=name, uid=name, nodeName="n", annotations=notes)
-    )
+    asks = build.container(limits=build.gpu(1, memory=memory))
+    return events.PodSeen(build.pod(asks, name=name, uid=name, nodeName="n", annotations=notes))
 
 
 def test_told_once_and_again_when_it_changes() -> None:

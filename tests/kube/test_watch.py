@@ -138,6 +138,32 @@ async def test_failures_are_waited_out(client: Client, script: Script) -> None:
     assert [type(each) for each in found] == [Listing, Listed, Listing, Seen, Listed]
 
 
+@pytest.mark.parametrize(("now", "again"), [("3", True), ("5", False), ("7", False)])
+async def test_after_an_interruption_it_is_asked_whether_versions_went_back(
+    client: Client, script: Script, now: str, again: bool
+) -> None:
+    """As they do when etcd is restored from a backup: a watch from then on would say nothing."""
+    script.listing("a", version="5")
+    script.failure(500)
+    script.listing(version=now)
+    if again:
+        script.listing("b", version=now)
+    else:
+        script.events(told("ADDED", "b", "9"))
+    found = await collect(client, 6 if again else 4)
+    kinds = [Listing, Seen, Listed]
+    assert [type(each) for each in found] == [*kinds, *(kinds if again else [Seen])]
+    assert script.queries[2] == {"limit": "1"}
+
+
+async def test_a_watch_that_goes_back_lists_again(client: Client, script: Script) -> None:
+    script.listing("a", version="5")
+    script.events(told("BOOKMARK", "", "4"))
+    script.listing("b", version="4")
+    found = await collect(client, 6)
+    assert [type(each) for each in found] == [Listing, Seen, Listed] * 2
+
+
 @pytest.mark.parametrize(
     ("status", "error"),
     [(404, errors.NotFound), (409, errors.Conflict), (410, errors.Gone), (500, errors.ApiError)],

@@ -100,7 +100,7 @@ def test_what_a_quota_shows_too_much_or_too_little() -> None:
         made.apply(events.QuotaSeen(quotas.decode(msgspec.json.encode(quota))), 0)
         assert (LIMIT, drift) in samples(made)["hami_admission_quota_drift"]
     # Counted by somebody who has seen more than we have: we cannot tell.
-    quota["metadata"]["annotations"] = {keys.QUOTA_COUNTED: "99"}
+    quota["metadata"] |= {"resourceVersion": "100", "annotations": {keys.QUOTA_COUNTED: "99"}}
     made.apply(events.QuotaSeen(quotas.decode(msgspec.json.encode(quota))), 0)
     assert "hami_admission_quota_drift" not in samples(made)
 
@@ -213,8 +213,20 @@ def test_cards_of_which_more_is_given_out_than_there_is() -> None:
     made = a_cluster()
     assert "hami_admission_card_exceeded" not in samples(made)
     notes = {keys.NVIDIA_ALLOCATED: "GPU-n-0,NVIDIA,81920,30:;"}
-    by_hand = build.pod(build.container(), uid="q", name="q", nodeName="n", annotations=notes)
+    asks = build.container(limits=build.gpu(1, memory=81920))
+    by_hand = build.pod(asks, uid="q", name="q", nodeName="n", annotations=notes)
     made.apply(events.PodSeen(by_hand), 0)
     assert samples(made)["hami_admission_card_exceeded"] == [(TYPED, 1)]
     made.apply(events.PodGone("q"), 0)
     assert "hami_admission_card_exceeded" not in samples(made)
+
+
+def test_pods_with_cards_that_they_do_not_ask_for() -> None:
+    made = a_cluster()
+    assert samples(made)["hami_admission_unasked_pods"] == [({}, 0)]
+    notes = {keys.NVIDIA_ALLOCATED: "GPU-n-0,NVIDIA,81920,30:;"}
+    by_hand = build.pod(build.container(), uid="q", name="q", nodeName="n", annotations=notes)
+    made.apply(events.PodSeen(by_hand), 0)
+    found = samples(made)
+    assert found["hami_admission_unasked_pods"] == [({}, 1)]
+    assert "hami_admission_card_exceeded" not in found

@@ -261,7 +261,7 @@ def test_the_command_line_takes_all_that_containers_are_started_with(
             if each["name"] == "kube-scheduler":
                 continue
             for entry in each.get("env", ()):
-                monkeypatch.setenv(entry["name"], entry.get("value", "of the pod"))
+                monkeypatch.setenv(entry["name"], entry.get("value", "of-the-pod"))
             command, *words = each["args"]
             with cli.main.commands[command].make_context(command, words):
                 seen.add(command)

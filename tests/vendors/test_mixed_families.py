@@ -170,7 +170,7 @@ def test_all_that_a_pod_holds_is_written_on_it(asks: Asks, notes: dict[str, str]
         decision.Site("n", 1.0, CARDS, containers=names), demand, found, VENDORS
     )
     bound = msgspec.structs.replace(pod, annotations={**pod.annotations, **written})
-    assert records.granted(bound, VENDORS, demand.slots) == found
+    assert records.granted(bound, VENDORS, table.read(VENDORS, bound)) == (found, ())
 
 
 def test_two_families_in_one_container_and_others_in_its_init_container() -> None:

@@ -63,21 +63,32 @@ imagePullSecrets:
 {{ $names | uniq | toJson }}
 {{- end }}
 
-{{/* Namespaces outside of everything, as a JSON list. */}}
-{{- define "hami.ownNamespaces" -}}
-{{ list "kube-system" .Release.Namespace | uniq | toJson }}
-{{- end }}
-
-{{/* Groups of the service accounts in those, and in the ones of device plugins, as a list in CEL. */}}
-{{- define "hami.writers" -}}
-{{- $groups := list -}}
-{{- range concat (list .Release.Namespace "kube-system") .Values.pluginNamespaces | uniq -}}
+{{/* In CEL: is the request ours, or of who writes what device plugins of others say? */}}
+{{- define "hami.isWriter" -}}
+{{- $groups := list (printf "system:serviceaccounts:%s" .Release.Namespace) -}}
+{{- if not .Values.pluginAccounts -}}
+{{- range concat (list "kube-system") .Values.pluginNamespaces | uniq -}}
 {{- $groups = append $groups (printf "system:serviceaccounts:%s" .) -}}
 {{- end -}}
-{{ include "hami.cel" $groups }}
+{{- end -}}
+request.userInfo.groups.exists(g, g in
+{{ include "hami.cel" ($groups | uniq) }})
+{{- if .Values.pluginAccounts -}}
+{{- $accounts := list -}}
+{{- $outer := concat (list .Release.Namespace "kube-system") .Values.pluginNamespaces -}}
+{{- range .Values.pluginAccounts -}}
+{{- $namespace := first (splitList "/" .) -}}
+{{- if not (has $namespace $outer) -}}
+{{- fail (printf "pluginAccounts: %s: add %s to pluginNamespaces, or remove the account" . $namespace) -}}
+{{- end -}}
+{{- $accounts = append $accounts (printf "system:serviceaccount:%s" (replace "/" ":" .)) -}}
+{{- end }} ||
+request.userInfo.username in
+{{ include "hami.cel" $accounts }}
+{{- end -}}
 {{- end }}
 
-{{/* Those, and the ones that the operator leaves alone, as a JSON list. */}}
+{{/* Namespaces outside of all policies but one, as a JSON list. */}}
 {{- define "hami.exemptNamespaces" -}}
 {{ concat (list "kube-system" .Release.Namespace) .Values.scheduler.admissionWebhook.whitelistNamespaces | uniq | toJson }}
 {{- end }}

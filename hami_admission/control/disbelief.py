@@ -1,0 +1,63 @@
+"""Says what stands in annotations of ours and is not believed: no process of ours wrote it there.
+
+Cards of pods that do not ask for such (``cluster/records.py``): nothing is counted for them, but
+what the container sees is another matter, so somebody should look. And marks of quotas that came
+with a copy, from another cluster or from a backup (``cluster/quotas.py``).
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from hami_admission.wire import keys
+from hami_admission.wire.notices import Notice
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from hami_admission.cluster.state import Cluster
+
+log = logging.getLogger(__name__)
+
+MOST_CARDS = 8
+
+
+class Disbelief:
+    """Tells of each object once, as long as it is so."""
+
+    def __init__(self, cluster: Cluster, tell: Callable[[Notice], None]) -> None:
+        self._cluster = cluster
+        self._tell = tell
+        self._told: frozenset[str] = frozenset()
+
+    def look(self) -> None:
+        """One look."""
+        found = {notice.uid: notice for notice in (*self._pods(), *self._quotas())}
+        for uid, notice in found.items():
+            if uid not in self._told:
+                fields = {"object": f"{notice.namespace}/{notice.name}"}
+                log.warning("annotation not believed", extra={**fields, "why": notice.message})
+                self._tell(notice)
+        self._told = frozenset(found)
+
+    def _pods(self) -> Iterator[Notice]:
+        for record in self._cluster.pods.unasked():
+            cards, pod = record.unasked, record.pod
+            some = ", ".join(cards[:MOST_CARDS]) + ", …" * (len(cards) > MOST_CARDS)
+            message = (
+                f"annotations give {some} to containers that do not ask for such; nothing is"
+                " counted for it: find who wrote them, and delete the pod"
+            )
+            yield Notice(pod.namespace, pod.name, pod.uid, "CardsNotAskedFor", message, "Warning")
+
+    def _quotas(self) -> Iterator[Notice]:
+        for quota in self._cluster.quotas.copied.values():
+            message = (
+                f"annotation {keys.QUOTA_COUNTED} came with a copy of the object, from another"
+                " cluster or a backup: it is ignored, and the quota is counted"
+            )
+            yield Notice(
+                *(quota.namespace, quota.name, quota.uid, "QuotaMarkIgnored", message, "Warning"),
+                about="ResourceQuota",
+            )

@@ -1,0 +1,56 @@
+"""What stands in our annotations and is not believed is told, once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from hami_admission.cluster import events
+from hami_admission.cluster.state import Cluster
+from hami_admission.control.disbelief import Disbelief
+from hami_admission.settings import Settings
+from hami_admission.wire import keys, quotas
+from tests import build
+
+if TYPE_CHECKING:
+    from hami_admission.wire.notices import Notice
+
+FORGED = {keys.NVIDIA_ALLOCATED: "GPU-n-0,NVIDIA,81920,100:;"}
+
+
+def told(cluster: Cluster) -> tuple[Disbelief, list[Notice]]:
+    """Somebody who looks, and what was said."""
+    heard: list[Notice] = []
+    return Disbelief(cluster, heard.append), heard
+
+
+def test_cards_that_a_pod_does_not_ask_for_are_told_once_and_cost_nothing() -> None:
+    cluster = Cluster(Settings())
+    looks, heard = told(cluster)
+    pod = build.pod(build.container(), name="p", uid="u", nodeName="n", annotations=FORGED)
+    cluster.apply(events.PodSeen(pod), 0)
+    (record,) = cluster.records()
+    assert (dict(record.amounts.items()), dict(record.held.items())) == ({}, {})
+    for _ in range(3):
+        looks.look()
+    (notice,) = heard
+    assert (notice.about, notice.name, notice.reason) == ("Pod", "p", "CardsNotAskedFor")
+    assert "GPU-n-0" in notice.message
+    cluster.apply(events.PodGone("u"), 0)
+    looks.look()
+    cluster.apply(events.PodSeen(pod), 0)
+    looks.look()
+    assert len(heard) == 2
+
+
+def test_a_mark_that_came_with_a_copy_is_told_once() -> None:
+    cluster = Cluster(Settings())
+    looks, heard = told(cluster)
+    quota = quotas.decode(msgspec.json.encode(build.quota_json(version="9", gpumem=7)))
+    cluster.apply(events.QuotaSeen(msgspec.structs.replace(quota, counted=10)), 0)
+    for _ in range(3):
+        looks.look()
+    (notice,) = heard
+    assert (notice.about, notice.name) == ("ResourceQuota", "quota")
+    assert notice.reason == "QuotaMarkIgnored"
