@@ -18,7 +18,7 @@ from hami_admission.cluster import events, snapshot
 from hami_admission.cluster.state import Cluster
 from hami_admission.settings import Settings
 from hami_admission.wire import keys
-from tests import build
+from tests import build, yamls
 from tests.build import Json, gpu
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def test_exit_codes(sentence: str, output: str) -> None:
 def test_check_says_the_same_as_json_and_as_yaml() -> None:
     given = _yaml(GOOD, DENIED)
     as_json = json.loads(_run("check", "-", "-o", "json", given=given).stdout)
-    as_yaml = yaml.safe_load(_run("check", "-", "-o", "yaml", given=given).stdout)
+    as_yaml = yamls.load(_run("check", "-", "-o", "yaml", given=given).stdout)
     assert as_json == as_yaml
     assert [(pod["name"], pod["verdict"]) for pod in as_json["pods"]] == [
         ("good", "admitted"),

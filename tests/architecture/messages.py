@@ -12,10 +12,9 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 import hami_admission
 from hami_admission.model.verdict import NODE_UNREGISTERED, Reason
+from tests import yamls
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -276,7 +275,7 @@ def of_policies() -> set[str]:
     """Messages of the policies that need no server of ours."""
     found: set[str] = set()
     for path in sorted(WEBHOOKS.glob("*.yaml")):
-        for document in yaml.safe_load_all(path.read_text()):
+        for document in yamls.load_all(path.read_text()):
             if document and document["kind"] == "ValidatingAdmissionPolicy":
                 validations: list[dict[str, Any]] = document["spec"]["validations"]
                 found |= {each["message"] for each in validations}

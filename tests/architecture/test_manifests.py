@@ -6,13 +6,12 @@ import re
 from pathlib import Path
 from typing import Any, cast
 
-import yaml
-
 from hami_admission.control import app
 from hami_admission.control.webhook import SENDING_SECONDS
 from hami_admission.settings import Settings
 from hami_admission.vendors import table
 from hami_admission.wire import keys
+from tests import yamls
 
 FOLDER = Path(__file__).parents[2] / "webhooks"
 SETTINGS = Settings()
@@ -21,7 +20,7 @@ NAMES = [name for vendor in table.build(SETTINGS) for name in vendor.names.all]
 
 def documents(name: str) -> list[dict[str, Any]]:
     """The documents of a file."""
-    return list(yaml.safe_load_all((FOLDER / name).read_text()))
+    return yamls.load_all((FOLDER / name).read_text())
 
 
 def webhook(name: str) -> dict[str, Any]:

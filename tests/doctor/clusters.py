@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
-import yaml
 
 from hami_admission.doctor import objects
 from hami_admission.doctor.seen import Certificate, Observed, Seen, Trial
 from hami_admission.settings import Settings
 from hami_admission.wire import keys
-from tests import build
+from tests import build, yamls
 
 T = TypeVar("T")
 
@@ -26,7 +25,7 @@ REGISTER = keys.NVIDIA_REGISTER
 
 def documents(name: str) -> list[dict[str, Any]]:
     """Of a shipped manifest."""
-    return list(yaml.safe_load_all((WEBHOOKS / name).read_text()))
+    return yamls.load_all((WEBHOOKS / name).read_text())
 
 
 def wire(form: type[T], value: object) -> T:

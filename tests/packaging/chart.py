@@ -10,8 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
+from tests import yamls
 from tests.packaging import tools
 
 if TYPE_CHECKING:
@@ -47,7 +46,7 @@ def render(
 ) -> list[Json]:
     """The objects; raises Refused."""
     text = rendered(json.dumps(values or {}), kubernetes, tuple(apis), release, namespace, helm)
-    return [each for each in yaml.load_all(text, Loader=yaml.CSafeLoader) if each]
+    return [each for each in yamls.load_all(text) if each]
 
 
 @cache
@@ -81,7 +80,7 @@ def notes(values: Json | None = None, kubernetes: str = NEWEST) -> str:
         only = ["--show-only", "templates/told.yaml"]
         words = ["template", "hami-admission", str(copy), *where, *only]
         found = run(tools.HELM_4, *words, given=json.dumps(values or {}))
-    text: str = yaml.safe_load(found)["told"]
+    text: str = yamls.load(found)["told"]
     return text
 
 
@@ -127,7 +126,7 @@ def merged(*given: Json) -> Json:
 
 def values() -> Json:
     """The defaults of the chart."""
-    found: Json = yaml.safe_load((CHART / "values.yaml").read_text())
+    found: Json = yamls.load((CHART / "values.yaml").read_text())
     return found
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from tests import yamls
 from tests.packaging import chart, tools
 
 Json = dict[str, Any]
@@ -90,7 +91,7 @@ def kustomized() -> list[Json]:
     """What ``kubectl apply -k webhooks/`` sends."""
     kubectl = tools.tool(tools.HELM_4, "kubectl")
     done = subprocess.run([kubectl, "kustomize", FOLDER], capture_output=True, check=True)
-    return [each for each in yaml.load_all(done.stdout, Loader=yaml.CSafeLoader) if each]
+    return [each for each in yamls.load_all(done.stdout) if each]
 
 
 class _Dumper(yaml.SafeDumper):

@@ -7,7 +7,6 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import yaml
 from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector
 
 from hami_admission.cluster import overview
@@ -16,6 +15,7 @@ from hami_admission.metrics import agent, control, node
 from hami_admission.metrics.meters import Meters
 from hami_admission.node import usage
 from hami_admission.settings import Settings
+from tests import yamls
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +42,7 @@ _NAME = re.compile(r"(?<![\w.])[a-zA-Z_:][\w:]*(?!\w)(?!\s*\()")
 
 def rules() -> list[Json]:
     """The alerts, in the order of the file."""
-    groups = yaml.safe_load(ALERTS.read_text())["groups"]
+    groups = yamls.load(ALERTS.read_text())["groups"]
     return [rule for group in groups for rule in group["rules"]]
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 import pytest
-import yaml
 
+from tests import yamls
 from tests.packaging import promql
 from tests.packaging.promql import ALERTS, RUNBOOK, Json
 
@@ -47,7 +47,7 @@ def test_every_alert_is_tried_before_and_after() -> None:
     """tests/cluster/test_prometheus.py runs these."""
     tried = [
         (each["alertname"], bool(each.get("exp_alerts")))
-        for case in yaml.safe_load(CASES.read_text())["tests"]
+        for case in yamls.load(CASES.read_text())["tests"]
         for each in case["alert_rule_test"]
     ]
     for rule in promql.rules():

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-import yaml
 
+from tests import yamls
 from tests.packaging import chart, plain
 
 Json = dict[str, Any]
@@ -19,7 +19,7 @@ def by_name(objects: list[Json]) -> dict[Identity, Json]:
     for each in map(plain.stripped, objects):
         metadata = each["metadata"]
         if each["kind"] == "ConfigMap":
-            each["data"] = {k: yaml.safe_load(text) for k, text in each["data"].items()}
+            each["data"] = {k: yamls.load(text) for k, text in each["data"].items()}
         found[each["kind"], metadata.get("namespace", ""), metadata["name"]] = each
     return found
 
@@ -34,7 +34,7 @@ def test_it_is_what_the_chart_installs_with_default_values() -> None:
 
 def test_the_images_can_be_set_in_one_place() -> None:
     """Each that is used stands in kustomization.yaml, and nothing else does."""
-    customization = yaml.safe_load((plain.FOLDER / "kustomization.yaml").read_text())
+    customization = yamls.load((plain.FOLDER / "kustomization.yaml").read_text())
     named = {f"{each['name']}:{each['newTag']}" for each in customization["images"]}
     specs = [
         each["spec"]["template"]["spec"]

@@ -5,16 +5,15 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import yaml
-
 import hami_admission
+from tests import yamls
 
 ROOT = Path(__file__).parents[2]
 OWN_IMAGE = re.compile(r"hami-admission(?:-agent)?:(\d[\w.-]*)")
 
 
 def test_the_manifests_without_helm_name_the_version() -> None:
-    images = yaml.safe_load((ROOT / "webhooks" / "kustomization.yaml").read_text())["images"]
+    images = yamls.load((ROOT / "webhooks" / "kustomization.yaml").read_text())["images"]
     own = {each["name"]: each["newTag"] for each in images if "/" not in each["name"]}
     version = hami_admission.__version__
     assert own == {"hami-admission": version, "hami-admission-agent": version}
@@ -39,5 +38,5 @@ def test_hooks_before_a_commit_are_the_linters_of_make_test() -> None:
     recipe = (ROOT / "Makefile").read_text().partition("\ntest: ")[2].partition("\n\n")[0]
     commands = [line.strip().replace("$(BIN)", ".venv/bin") for line in recipe.splitlines()[1:]]
     linters = [each for each in commands if "pytest" not in each and "coverage" not in each]
-    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
+    hooks = yamls.load((ROOT / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
     assert [each["entry"] for each in hooks] == linters

@@ -7,10 +7,10 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import yaml
 
 import hami_admission
 from hami_admission.control import app
+from tests import yamls
 from tests.packaging import chart, tools
 from tests.packaging.chart import Refused, named, render
 from tests.packaging.schemas import MINORS, mistakes
@@ -66,7 +66,7 @@ def test_a_kubernetes_that_is_too_old_is_refused() -> None:
 
 
 def test_it_is_of_the_version_of_the_code_and_needs_no_other_chart() -> None:
-    about = yaml.safe_load((chart.CHART / "Chart.yaml").read_text())
+    about = yamls.load((chart.CHART / "Chart.yaml").read_text())
     assert about["version"] == about["appVersion"] == hami_admission.__version__
     assert "dependencies" not in about
 
@@ -213,7 +213,7 @@ def test_monitors_come_only_where_their_api_is() -> None:
     assert not of_prometheus & {each["kind"] for each in render(values)}
     found = render(values, apis=chart.MONITORING)
     rule = named(found, "PrometheusRule", "hami-admission")
-    assert rule["spec"] == yaml.safe_load((chart.CHART / "files" / "alerts.yaml").read_text())
+    assert rule["spec"] == yamls.load((chart.CHART / "files" / "alerts.yaml").read_text())
     services = {each["metadata"]["name"]: each for each in found if each["kind"] == "Service"}
     for name in ("hami-admission", "hami-node-agent"):
         monitor = named(found, "ServiceMonitor", name)
@@ -295,7 +295,7 @@ def test_without_the_agent_nothing_of_it_is_there() -> None:
 def test_scripted_cards_are_mounted_where_the_agent_is_told() -> None:
     found = render(SCRIPTED)
     data = named(found, "ConfigMap", "hami-node-agent")["data"]
-    assert yaml.safe_load(data["cards.yaml"]) == SCRIPTED["agent"]["script"]
+    assert yamls.load(data["cards.yaml"]) == SCRIPTED["agent"]["script"]
     (agent,) = chart.pod_specs(found)["hami-node-agent"]["containers"]
     assert "--script=/etc/hami-admission/cards.yaml" in agent["args"]
     assert "NVIDIA_VISIBLE_DEVICES" not in {each["name"] for each in agent["env"]}

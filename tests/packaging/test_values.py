@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import jsonschema
 import pytest
-import yaml
 
 from hami_admission import cli, settings
 from hami_admission.node import sources
 from hami_admission.settings import Settings
+from tests import yamls
 from tests.packaging import chart, tools, values_table
 from tests.packaging.chart import Refused, named, render
 from tests.packaging.value_sets import OTHER_NAMES, SCRIPTED, SETS
@@ -144,14 +144,14 @@ def test_every_value_is_used() -> None:
 def settings_of(values: Json) -> Settings:
     """What the control process reads; a mistake raises."""
     data = named(render(values), "ConfigMap", "hami-admission")["data"]
-    return settings.from_mapping(yaml.safe_load(data["settings.yaml"]))
+    return settings.from_mapping(yamls.load(data["settings.yaml"]))
 
 
 def test_the_defaults_are_those_of_the_code() -> None:
     assert settings_of({}) == Settings()
     config = named(render(), "ConfigMap", "hami-node-agent")["data"]
     found = sources.read(
-        device_config=yaml.safe_load(config["device-config.yaml"]),
+        device_config=yamls.load(config["device-config.yaml"]),
         environment={"NODE_NAME": "n"},
     )
     assert found.notes == ()
@@ -241,8 +241,8 @@ def test_the_agent_reads_what_is_said_of_nodes() -> None:
     values = SETS["an agent that steers by devices"]
     config = named(render(values), "ConfigMap", "hami-node-agent")["data"]
     found = sources.read(
-        device_config=yaml.safe_load(config["device-config.yaml"]),
-        node_config=yaml.safe_load(config["config.json"]),
+        device_config=yamls.load(config["device-config.yaml"]),
+        node_config=yamls.load(config["config.json"]),
         environment={"NODE_NAME": "n1"},
     )
     options = found.options

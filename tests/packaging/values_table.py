@@ -9,8 +9,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import yaml
-
+from tests import yamls
 from tests.packaging.chart import CHART
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ class Row(NamedTuple):
 def rows() -> Iterator[Row]:
     """All values with a comment, in the order of the file."""
     text = VALUES.read_text()
-    defaults = yaml.safe_load(text)
+    defaults = yamls.load(text)
     path: list[str] = []
     says = ""
     for line in text.splitlines():

@@ -14,7 +14,7 @@ import yaml
 from hami_admission.settings import Settings
 from hami_admission.simulate import report, run, scenario
 from hami_admission.wire import keys, registers
-from tests import build
+from tests import build, yamls
 from tests.serving import charts
 from tests.topology import matrices
 
@@ -47,7 +47,7 @@ def values_used(text: str) -> Json:
     """The values that a rendered file says it was made with, in its head."""
     head = text.partition("\n---")[0].partition("# values used:\n")[2]
     lines = [line.removeprefix("#").removeprefix("   ") for line in head.splitlines()]
-    found: Json = yaml.safe_load("\n".join(lines)) or {}
+    found: Json = yamls.load("\n".join(lines)) or {}
     return found
 
 
@@ -80,7 +80,7 @@ def test_the_keys_mean_what_the_chart_renders(path: Path) -> None:
     text = path.read_text()
     rendered = {
         each["metadata"]["name"]: each
-        for each in yaml.safe_load_all(text)
+        for each in yamls.load_all(text)
         if each and each["kind"] == "Deployment" and "router" not in each["metadata"]["name"]
     }
     values = values_used(text) or {"servingEngineSpec": {}}
@@ -109,10 +109,10 @@ def simulated(path: Path, settings: Settings) -> Json:
     documents: list[Json] = [node]
     quota = path.with_name(f"{path.stem}.resourcequota.yaml")
     if quota.exists():
-        found = yaml.safe_load(quota.read_text())
+        found = yamls.load(quota.read_text())
         found["metadata"]["namespace"] = "serving"
         documents.append(found)
-    documents += CHARTS[path.parent.name](yaml.safe_load(path.read_text()))
+    documents += CHARTS[path.parent.name](yamls.load(path.read_text()))
     steps = scenario.build([(path.name, each) for each in documents])
     answer = report.of_simulation(run.simulate(steps, settings))
     decoded: Json = msgspec.json.decode(msgspec.json.encode(answer))

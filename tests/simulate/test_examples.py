@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import yaml
 
 from hami_admission.model.device import Device, Profile
 from hami_admission.settings import Settings
 from hami_admission.simulate import run, scenario
 from hami_admission.wire import registers
 from hami_admission.wire.nodes import NodeFacts
+from tests import yamls
 from tests.vendors.samples import SAMPLES, both, document
 
 if TYPE_CHECKING:
@@ -179,7 +179,7 @@ CUT = "nvidia/dynamic_mig_example.yaml"
 
 def read(name: str) -> list[Json]:
     """The documents of a file."""
-    return [each for each in yaml.safe_load_all((EXAMPLES / name).read_text()) if each]
+    return [each for each in yamls.load_all((EXAMPLES / name).read_text()) if each]
 
 
 def ran(documents: list[Json], *nodes: NodeFacts) -> list[Outcome]:

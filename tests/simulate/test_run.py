@@ -5,11 +5,9 @@ from __future__ import annotations
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from hami_admission.settings import Settings
 from hami_admission.simulate import report, run, scenario
-from tests import build
+from tests import build, yamls
 from tests.build import Json, gpu
 from tests.vendors import samples
 
@@ -231,7 +229,7 @@ def test_check_looks_at_neither_quota_nor_nodes() -> None:
 def _examples() -> list[Json]:
     folder = resources.files("hami_admission.simulate") / "examples"
     files = sorted(folder.iterdir(), key=lambda each: each.name)
-    return [document for each in files for document in yaml.safe_load_all(each.read_text())]
+    return [document for each in files for document in yamls.load_all(each.read_text())]
 
 
 def test_two_runs_say_the_same() -> None:
