@@ -16,6 +16,7 @@ from hami_admission.placement import decision
 from hami_admission.settings import Settings
 from hami_admission.wire import quotas
 from tests import build
+from tests.budgets import times
 
 if TYPE_CHECKING:
     from hami_admission.model.pod import Pod
@@ -85,7 +86,7 @@ def exceeds(one: Amounts[str], other: Amounts[str]) -> list[str]:
 
 
 @pytest.mark.pain(6)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=times(1), deadline=None)
 @given(shapes, st.sampled_from(sorted(SIZES)))
 def test_from_admission_to_the_end(
     shape: tuple[list[tuple[Json, bool]], list[Json]], node: str
@@ -122,7 +123,7 @@ def test_from_admission_to_the_end(
     assert not counted(cluster)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=times(1), deadline=None)
 @given(shapes, st.data())
 def test_fewer_containers_never_cost_more(
     shape: tuple[list[tuple[Json, bool]], list[Json]], data: st.DataObject

@@ -13,6 +13,7 @@ from hami_admission.placement import decision
 from hami_admission.settings import Settings
 from hami_admission.wire import quotas
 from tests import build
+from tests.budgets import times
 
 if TYPE_CHECKING:
     from hami_admission.model.pod import Pod
@@ -169,7 +170,7 @@ quota = st.tuples(
 )  # fmt: skip
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=times(1), deadline=None)
 @given(st.lists(asked | asked | held | ended | nodes | gone | quota, max_size=30))
 def test_a_kept_answer_is_the_fresh_answer(steps: list[Any]) -> None:
     cluster = Cluster(Settings())

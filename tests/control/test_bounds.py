@@ -15,6 +15,8 @@ from tests.control.rig import POST, until
 if TYPE_CHECKING:
     from tests.control.rig import Rig
 
+pytestmark = pytest.mark.virtual_time
+
 
 async def test_a_body_that_does_not_come_is_not_waited_for(rig: Rig) -> None:
     await rig.start()

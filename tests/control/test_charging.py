@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from hami_admission.quota.ledger import Refusal
     from hami_admission.wire.notices import Notice
 
+pytestmark = pytest.mark.virtual_time
+
 Json = dict[str, Any]
 
 

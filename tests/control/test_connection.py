@@ -15,6 +15,8 @@ from tests.control.rig import until
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+pytestmark = pytest.mark.virtual_time
+
 ASKED = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 
 

@@ -25,6 +25,8 @@ from tests import build
 if TYPE_CHECKING:
     from hami_admission.wire.notices import Notice
 
+pytestmark = pytest.mark.virtual_time
+
 POD = build.pod_json(build.container(limits=build.gpu(1, memory=1000)), uid="u")
 FILTER = msgspec.json.encode({"Pod": POD, "NodeNames": ["n", "other"]})
 BIND = msgspec.json.encode({"PodName": "p", "PodNamespace": "team", "PodUID": "u", "Node": "n"})

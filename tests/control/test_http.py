@@ -24,6 +24,8 @@ from tests import build
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+pytestmark = pytest.mark.virtual_time
+
 
 async def echo(body: bytes) -> Reply:
     """The body, or the failure that it asks for."""

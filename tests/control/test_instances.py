@@ -18,6 +18,8 @@ from hami_admission.wire.instances import Answer, Failure
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+pytestmark = pytest.mark.virtual_time
+
 PLACE = Place("GPU-a", "1g.5gb", 6, 1)
 MADE = Instance(PLACE, "MIG-1", 7, 0)
 

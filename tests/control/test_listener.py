@@ -21,6 +21,8 @@ from tests.control.rig import POST, Rig, a_context, careless, ended, until
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.virtual_time
+
 
 @pytest.mark.parametrize("sent", [b"", b"POST /echo HT", b"POST /echo HTTP/1.1\r\nHost: x\r\n"])
 async def test_who_asks_nothing_is_cut_off(rig: Rig, sent: bytes) -> None:
@@ -165,6 +167,7 @@ def uncollected() -> Iterator[None]:
     gc.enable()
 
 
+@pytest.mark.virtual_time(False)  # uvloop waits by a clock of its own
 @pytest.mark.usefixtures("uncollected")
 def test_a_failed_handshake_leaves_nothing_for_the_collector(
     monkeypatch: pytest.MonkeyPatch,

@@ -15,6 +15,8 @@ from hami_admission.model.node import Handover, Node
 from hami_admission.model.pod import Pod
 from hami_admission.wire import keys
 
+pytestmark = pytest.mark.virtual_time
+
 NOW = 1787293239.0
 SHARED = Handover(keys.NODE_LOCK)
 OWN = Handover("own.example/lock", patience=120, nameless=True)

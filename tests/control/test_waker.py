@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from hami_admission.model.pod import Pod
 
+pytestmark = pytest.mark.virtual_time
+
 GIB = 1024
 
 

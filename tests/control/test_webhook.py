@@ -21,6 +21,8 @@ from hami_admission.settings import Settings
 from hami_admission.wire import quotas
 from tests import build
 
+pytestmark = pytest.mark.virtual_time
+
 Json = dict[str, Any]
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from hami_admission.node import region
 from hami_admission.node.region import V0, V1, Layout, Region, Unreadable
+from tests.budgets import times
 from tests.node import regions
 
 
@@ -74,7 +75,7 @@ def test_any_bytes(data: bytes) -> None:
     st.integers(-1, 1025),
     st.integers(),
 )
-@settings(max_examples=40, deadline=None)  # Two megabytes each.
+@settings(max_examples=times(0.4), deadline=None)  # Two megabytes each.
 def test_noise_of_the_right_length(
     layout: Layout, more: int, cards: int, processes: int, seed: int
 ) -> None:
@@ -106,7 +107,7 @@ patches = st.lists(st.tuples(places, st.binary(min_size=1, max_size=16)), min_si
 
 
 @given(files, patches)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=times(2), deadline=None)
 def test_bytes_that_were_written_over(data: bytes, changes: list[tuple[int, bytes]]) -> None:
     changed = bytearray(data)
     for place, content in changes:
@@ -116,7 +117,7 @@ def test_bytes_that_were_written_over(data: bytes, changes: list[tuple[int, byte
 
 
 @given(files, places, st.integers(0, 7))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=times(2), deadline=None)
 def test_a_bit_that_was_flipped(data: bytes, place: int, bit: int) -> None:
     changed = bytearray(data)
     changed[min(place, len(data) - 1)] ^= 1 << bit

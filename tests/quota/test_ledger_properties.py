@@ -10,6 +10,7 @@ from hami_admission.model.quota import Quota
 from hami_admission.quota import charge, ledger
 from hami_admission.settings import Settings
 from hami_admission.vendors import table
+from tests.budgets import times
 
 MEMORY = "nvidia.com/gpumem"
 HARD = 100
@@ -33,7 +34,7 @@ def counts(seen: dict[str, ledger.Counted]) -> ledger.Counts:
     return ledger.Counts(total(each.amounts for each in seen.values()), dict(seen))
 
 
-@settings(max_examples=1000)
+@settings(max_examples=times(5))
 @given(steps)
 def test_used_is_the_sum_of_pods_and_holds_and_never_above_hard(
     taken: list[tuple[str, str, int]],

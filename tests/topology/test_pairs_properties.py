@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hami_admission.topology.pairs import LINKED, best, largest_island
+from tests.budgets import times
 from tests.topology import matrices
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ large = matrices.large.flatmap(lambda rows: asked(rows, 9))
 structured = matrices.structured.flatmap(lambda rows: asked(rows, 9))
 
 
-@settings(max_examples=300)
+@settings(max_examples=times(2))
 @given(small)
 def test_up_to_eight_cards_no_set_is_better(case: tuple[Rows, Free, int]) -> None:
     rows, free, count = case
@@ -111,7 +112,7 @@ def test_a_connected_set_comes_from_the_smallest_island_that_holds_it(
         assert own == min(size for size in sizes if size >= count)
 
 
-@settings(max_examples=60, deadline=None)  # The reference looks at up to 924 sets.
+@settings(max_examples=times(0.6), deadline=None)  # The reference looks at up to 924 sets.
 @given(structured)
 def test_on_real_machines_a_sum_is_at_least_17_of_20_parts_of_the_best(
     case: tuple[Rows, Free, int],

@@ -28,6 +28,7 @@ from hami_admission.quota import charge
 from hami_admission.settings import Settings
 from hami_admission.vendors import table
 from tests import build
+from tests.budgets import times
 from tests.cluster_state.test_state_properties import same_twice
 from tests.vendors.samples import SAMPLES
 from tests.vendors.ways import WAYS, family
@@ -54,8 +55,12 @@ POLICIES: tuple[dict[str, str], ...] = (
 ALL = {**SAMPLES, **WAYS}
 every = pytest.mark.parametrize("way", ALL)
 often = settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None
+    max_examples=times(0.08),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    database=None,
 )
+"""Few: there are some thirty families and ways."""
 
 
 def test_every_family_has_a_sample_whose_node_has_its_cards() -> None:
