@@ -11,10 +11,14 @@ from __future__ import annotations
 import asyncio
 import selectors
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from concurrent.futures import Executor
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 ARRIVAL_SECONDS = 0.003
 """What was sent to a socket of this machine has come by then, in real time."""
@@ -75,8 +79,8 @@ class Loop(asyncio.SelectorEventLoop):
         return CLOCK.now
 
     def run_in_executor(
-        self, executor: Any, func: Callable[..., Any], *args: Any
-    ) -> asyncio.Future[Any]:
+        self, executor: Executor | None, func: Callable[[*Ts], T], *args: *Ts
+    ) -> asyncio.Future[T]:
         self._waits.threads += 1
         found = super().run_in_executor(executor, func, *args)
         found.add_done_callback(self._back)

@@ -7,11 +7,11 @@ from typing import Any
 import yaml
 
 
-def load(text: str) -> Any:
+def load(text: str | bytes) -> Any:
     """The only document of a text."""
     return yaml.load(text, Loader=yaml.CSafeLoader)
 
 
-def load_all(text: str) -> list[Any]:
+def load_all(text: str | bytes) -> list[Any]:
     """The documents of a text; None where one is empty."""
     return list(yaml.load_all(text, Loader=yaml.CSafeLoader))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import cache
 from itertools import combinations
 from pathlib import Path
 
@@ -51,10 +52,16 @@ def name(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
-def functions(path: Path) -> list[Function]:
+@cache
+def parsed(path: Path) -> ast.Module:
+    """A file."""
+    return ast.parse(path.read_text())
+
+
+@cache
+def functions(path: Path) -> tuple[Function, ...]:
     """All functions of a file."""
-    tree = ast.parse(path.read_text())
-    return [each for each in ast.walk(tree) if isinstance(each, Function)]
+    return tuple(each for each in ast.walk(parsed(path)) if isinstance(each, Function))
 
 
 def test_files_and_functions_stay_short() -> None:
@@ -84,7 +91,7 @@ def test_no_module_keeps_a_mutable_value_under_a_variable_name() -> None:
     found = [
         f"{name(path)}:{ast.unparse(each.targets[0])}"
         for path in FILES
-        for each in ast.parse(path.read_text()).body
+        for each in parsed(path).body
         if isinstance(each, ast.Assign)
         and isinstance(each.value, ast.List | ast.Dict | ast.Set)
         and not ast.unparse(each.targets[0]).lstrip("_").isupper()
@@ -95,7 +102,7 @@ def test_no_module_keeps_a_mutable_value_under_a_variable_name() -> None:
 def test_everything_public_says_what_it_is() -> None:
     found = []
     for path in FILES:
-        tree = ast.parse(path.read_text())
+        tree = parsed(path)
         defined = [tree, *(each for each in tree.body if isinstance(each, Function | ast.ClassDef))]
         found += [
             f"{name(path)}:{getattr(each, 'name', 'module')}"
@@ -126,7 +133,7 @@ def test_no_two_families_say_the_same_in_six_lines() -> None:
         lines = path.read_text().splitlines()
         imports = {
             number
-            for each in ast.walk(ast.parse(path.read_text()))
+            for each in ast.walk(parsed(path))
             if isinstance(each, ast.Import | ast.ImportFrom)
             for number in range(each.lineno, (each.end_lineno or each.lineno) + 1)
         }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,7 @@ def entries() -> set[str]:
     return {plain(each) for cell in cells for each in re.findall(r"`([^`]+)`", cell)}
 
 
+@cache
 def all_messages() -> set[str]:
     """By each of the ways in which they reach users."""
     found = messages.constructed() | messages.warned() | messages.malformed()

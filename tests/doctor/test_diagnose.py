@@ -547,7 +547,8 @@ def test_what_is_wrong_comes_with_what_to_do(sentence: str) -> None:
 
 
 def test_who_sees_nothing_is_told_nothing_good() -> None:
-    names = [each.name for each in dataclasses.fields(Observed) if each.name in healthy_looks()]
+    looks = healthy_looks()
+    names = [each.name for each in dataclasses.fields(Observed) if each.name in looks]
     found = diagnose(healthy(**dict.fromkeys(names, CLOSED), leases={}))
     assert {each.level for each in found} == {"unknown"}
     assert sound(found)

@@ -110,7 +110,7 @@ OF_FAMILIES = {
 """Reasons that only some families have, and the table that has them."""
 
 
-@pytest.mark.parametrize("reason", set(REASONS) - SETS)
+@pytest.mark.parametrize("reason", sorted(set(REASONS) - SETS))
 def test_the_same_is_said_of_each_card(reason: Reason) -> None:
     asked, cards, count = REASONS[reason]
     ((request,),) = asked.slots
