@@ -8,7 +8,13 @@ BIN := $(VENV)/bin
 PROTOC := grpcio-tools==1.66.2
 PURE := hami_admission/settings.py,hami_admission/options.py,*/model/*,*/wire/*,*/vendors/*,*/quota/*,*/admission/*,*/topology/*,*/placement/*,*/node/*,*/cluster/*,*/metrics/*,*/simulate/*,*/doctor/*
 
-.PHONY: demo test test-cluster test-gpu test-faults soak bench bench-cluster protocol clean
+# Of the unit tests. Each process starts with a part of the files, in order, and takes tests of
+# another when it has none left: so most of what a file's tests share is made in one process only.
+WORKERS ?= auto
+UNIT := $(BIN)/python -m pytest --numprocesses=$(WORKERS) --maxprocesses=8 --dist=worksteal \
+	--ignore=tests/cluster --ignore=tests/faults --ignore=tests/gpu
+
+.PHONY: demo test checks unit test-cluster test-gpu test-faults soak bench bench-cluster protocol clean
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -23,12 +29,24 @@ protocol: $(STAMP)
 	$(BIN)/python -m pip install --quiet '$(PROTOC)'
 	$(BIN)/python -m grpc_tools.protoc --proto_path=. --python_out=. --pyi_out=. hami_admission/agent/protocol/*.proto
 
+# The checks run beside the tests, and what they say stands below.
 test: $(STAMP)
+	@said=$$(mktemp); trap 'rm -f "$$said"' EXIT; \
+	$(MAKE) --no-print-directory checks >"$$said" 2>&1 & checks=$$!; \
+	$(MAKE) --no-print-directory unit; unit=$$?; \
+	wait $$checks; checks=$$?; cat "$$said"; \
+	[ $$unit = 0 ] || echo 'make unit failed, see above' >&2; \
+	[ $$checks = 0 ] || echo 'make checks failed, see above' >&2; \
+	[ $$unit = 0 ] && [ $$checks = 0 ]
+
+checks: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest --ignore=tests/cluster --ignore=tests/faults --ignore=tests/gpu --cov --cov-report=
+
+unit: $(STAMP)
+	$(UNIT) --cov --cov-report=
 	$(BIN)/coverage report --fail-under=95 --include='$(PURE)'
 
 test-cluster: $(STAMP)
@@ -42,6 +60,7 @@ test-faults: $(STAMP)
 	$(BIN)/python -m pytest -s tests/faults
 
 soak: $(STAMP)
+	HYPOTHESIS_PROFILE="$${HYPOTHESIS_PROFILE:-soak}" $(UNIT) -m hypothesis --timeout=3600
 	$(BIN)/python -m tests.cluster.binaries
 	FAULT_SEEDS="$${FAULT_SEEDS:-$$RANDOM $$RANDOM $$RANDOM}" FAULT_SECONDS="$${FAULT_SECONDS:-1800}" \
 		$(BIN)/python -m pytest -s tests/faults

@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
@@ -200,13 +200,47 @@ def test_a_mistake_in_a_file_names_the_file(file: Path) -> None:
     assert found.stderr.startswith(f"hami-admission: {file}, document 2: metadata: a mapping is")
 
 
-@pytest.mark.parametrize("opening", ["[", '{"a":', "- "])
-def test_100_000_brackets_do_not_bring_the_process_down(opening: str, file: Path) -> None:
-    file.write_text(opening * 100_000)
-    command = [sys.executable, "-m", "hami_admission", "check", str(file)]
+BRACKETS = ("[", '{"a":', "- ")
+CHECK_EACH = """
+import json, sys
+from click.testing import CliRunner
+from hami_admission.cli import main
+for file in sys.argv[1:]:
+    found = CliRunner().invoke(main, ["check", file])
+    print(json.dumps([found.exit_code, found.stdout, found.stderr]), flush=True)
+"""
+
+
+@pytest.fixture(scope="module")
+def brackets(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, list[Any]]]:
+    """By what opens: the file, exit code and output; of a process of its own, which may go down."""
+    files = {each: tmp_path_factory.mktemp("brackets") / "file.yaml" for each in BRACKETS}
+    for opening, file in files.items():
+        file.write_text(opening * 100_000)
+    command = [sys.executable, "-c", CHECK_EACH, *map(str, files.values())]
     found = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    told = [json.loads(line) for line in found.stdout.splitlines()]
+    return {each: (files[each], line) for each, line in zip(BRACKETS, told, strict=False)}
+
+
+@pytest.mark.parametrize("opening", BRACKETS)
+def test_100_000_brackets_do_not_bring_the_process_down(
+    opening: str, brackets: dict[str, tuple[Path, list[Any]]]
+) -> None:
+    assert opening in brackets, "the process went down"
+    file, (code, stdout, stderr) = brackets[opening]
+    assert (code, stdout) == (2, "")
+    assert stderr.startswith(f"hami-admission: {file}: ")
+
+
+def test_exit_code_and_complaints_of_a_real_process() -> None:
+    """Of its standard input, and as the system sees them."""
+    command = [sys.executable, "-m", "hami_admission", "check", "-"]
+    found = subprocess.run(
+        command, input="[" * 100_000, capture_output=True, text=True, timeout=60, check=False
+    )
     assert (found.returncode, found.stdout) == (2, "")
-    assert found.stderr.startswith(f"hami-admission: {file}: ")
+    assert found.stderr.startswith("hami-admission: standard input: ")
 
 
 SETTINGS: dict[str, tuple[str, int]] = {

@@ -81,24 +81,45 @@ def test_completion_is_a_script_that_asks_this_program(shell: str) -> None:
     assert PROGRAM in found.stdout
 
 
-def completed(given: str) -> list[str]:
-    """What bash's script would be answered."""
-    environment = os.environ | {
+def asking(given: str) -> dict[str, str]:
+    """The environment by which bash's script asks."""
+    return {
         VARIABLE: "bash_complete",
         "COMP_WORDS": given,
         "COMP_CWORD": str(len(given.split(" ")) - 1),
     }
+
+
+def answered(output: str) -> list[str]:
+    """The words in an answer."""
+    return [line.partition(",")[2] for line in output.splitlines()]
+
+
+def completed(given: str) -> list[str]:
+    """What bash's script would be answered."""
+    done = CliRunner().invoke(main, [], env=asking(given), prog_name=PROGRAM)
+    assert done.stderr == ""
+    return answered(done.stdout)
+
+
+def completed_by_a_process(given: str) -> list[str]:
+    """The same, by a process that finds its own name."""
     program = f"import sys; sys.argv[0] = '{PROGRAM}'; from hami_admission.cli import main; main()"
     command = [sys.executable, "-c", program]
     done = subprocess.run(
-        command, env=environment, capture_output=True, text=True, check=False, timeout=60
+        command,
+        env=os.environ | asking(given),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
     )
     assert done.stderr == ""
-    return [line.partition(",")[2] for line in done.stdout.splitlines()]
+    return answered(done.stdout)
 
 
 def test_commands_options_and_choices_are_completed() -> None:
-    assert completed(f"{PROGRAM} si") == ["simulate"]
+    assert completed_by_a_process(f"{PROGRAM} si") == completed(f"{PROGRAM} si") == ["simulate"]
     assert completed(f"{PROGRAM} doctor --trial") == ["--trial-namespace"]
     assert completed(f"{PROGRAM} check -o ") == ["table", "json", "yaml"]
 
