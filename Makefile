@@ -45,6 +45,8 @@ checks: $(STAMP)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# What one process has compiled the others find, also where the environment asks for no such files.
+unit: export PYTHONDONTWRITEBYTECODE =
 unit: $(STAMP)
 	$(UNIT) --cov --cov-report=
 	$(BIN)/coverage report --fail-under=95 --include='$(PURE)'

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hami_admission.cluster import events, snapshot
@@ -18,6 +18,7 @@ from hami_admission.settings import Settings
 from hami_admission.wire import keys, quotas, registers
 from hami_admission.wire.nodes import NodeFacts
 from tests import build
+from tests.budgets import times
 
 SECRET = "hunter2"
 SCORES = ((0, 110), (110, 0))
@@ -94,6 +95,7 @@ def test_the_state_comes_back() -> None:
     }
 
 
+@settings(max_examples=times(0.25))
 @given(st.integers(1, 82000))
 def test_it_decides_the_same(memory: int) -> None:
     assert ask(a_cluster(), memory) == ask(round_trip(a_cluster()), memory)

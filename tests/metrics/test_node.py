@@ -13,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from hami_admission.metrics import node
 from hami_admission.node import region, usage
 from hami_admission.node.usage import CardUse, Instance, Owner, Share, Table
+from tests.budgets import times
 from tests.node import regions
 from tests.node.regions import GIB, NOW
 from tests.node.test_usage_properties import tables
@@ -183,7 +184,7 @@ def test_long_names_of_cards_are_cut_as_upstream_does() -> None:
 
 
 @given(tables)
-@settings(deadline=None)
+@settings(max_examples=times(0.5), deadline=None)
 def test_no_series_is_there_twice(table: Table) -> None:
     """Prometheus would refuse the whole text."""
     for rows in samples(table).values():

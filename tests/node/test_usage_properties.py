@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hami_admission.node import usage
 from hami_admission.node.region import V1, Card, Process, Region, Used
 from hami_admission.node.usage import CardUse, Owner, Share, Table
+from tests.budgets import times
 from tests.node.regions import NOW
 
 UUIDS = ("GPU-a", "GPU-b", "GPU-c")
@@ -70,6 +71,7 @@ tables: st.SearchStrategy[Table] = given_of_a_node().map(
 )
 
 
+@settings(max_examples=times(0.5))
 @given(given_of_a_node())
 def test_every_region_is_counted_once_and_every_card_of_what_is_shown(
     node: tuple[dict[str, Region], dict[str, Owner], list[CardUse]],
@@ -91,6 +93,7 @@ def test_every_region_is_counted_once_and_every_card_of_what_is_shown(
         )
 
 
+@settings(max_examples=times(0.5))
 @given(tables)
 def test_no_two_rows_have_the_same_labels(table: Table) -> None:
     labels = [

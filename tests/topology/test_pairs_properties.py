@@ -76,6 +76,7 @@ def test_up_to_eight_cards_no_set_is_better(case: tuple[Rows, Free, int]) -> Non
     assert best(rows, free, count) == reference
 
 
+@settings(max_examples=times(0.6))
 @given(small | large | structured)
 def test_the_largest_island_tells_whether_a_connected_set_exists(
     case: tuple[Rows, Free, int],
@@ -85,6 +86,7 @@ def test_the_largest_island_tells_whether_a_connected_set_exists(
     assert connected(rows, found) == (count <= largest_island(rows, free))
 
 
+@settings(max_examples=times(0.6))
 @given(large | structured)
 def test_a_set_is_made_of_free_cards_as_many_as_asked(case: tuple[Rows, Free, int]) -> None:
     rows, free, count = case
@@ -94,12 +96,14 @@ def test_a_set_is_made_of_free_cards_as_many_as_asked(case: tuple[Rows, Free, in
     assert list(found) == sorted(set(found))
 
 
+@settings(max_examples=times(0.6))
 @given(large | structured)
 def test_a_set_is_the_same_each_time(case: tuple[Rows, Free, int]) -> None:
     rows, free, count = case
     assert best(rows, free, count) == best(rows, free[::-1], count)
 
 
+@settings(max_examples=times(0.6))
 @given(large | structured)
 def test_a_connected_set_comes_from_the_smallest_island_that_holds_it(
     case: tuple[Rows, Free, int],
