@@ -4,6 +4,9 @@ The clock of this loop stands while there is something to do, so that a machine 
 other things makes nothing late. When there is nothing to do it jumps to the next timer. It is the
 loop of tests that are marked ``virtual_time``, of their fixtures too; ``time.monotonic`` goes by
 it there.
+
+looptime of PyPI does alike, but in the bodies of tests only, while our fixtures start what waits;
+and it leaves event loops unclosed, which ``filterwarnings`` makes failures.
 """
 
 from __future__ import annotations

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     from hami_admission.wire.notices import Notice
 
+pytestmark = pytest.mark.virtual_time
+
 SCRIPT = "cards: [{uuid: GPU-0}, {uuid: GPU-1}]"
 
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from hami_admission.kube.reflector import Reflector, Signal
 
+pytestmark = pytest.mark.virtual_time
+
 
 def body(
     name: str, *, started: bool = False, phase: str = "Pending", card: str = "GPU-a"

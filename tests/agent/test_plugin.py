@@ -151,7 +151,7 @@ async def test_a_socket_that_somebody_deletes_is_made_anew(
 
 
 async def test_a_kubelet_that_comes_later_is_waited_for(tmp_path: Path, plugin: Plugin) -> None:
-    await asyncio.sleep(0.3)
+    await asyncio.sleep(0.3)  # real time: gRPC works in threads of its own
     async with StandIn(tmp_path) as kubelet:
         assert await kubelet.heard(1) == {"a": "Healthy", "b": "Unhealthy"}
 

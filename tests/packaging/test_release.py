@@ -35,7 +35,7 @@ def test_the_changelog_begins_with_what_is_unreleased_then_the_version() -> None
 
 
 def test_hooks_before_a_commit_are_the_linters_of_make_test() -> None:
-    recipe = (ROOT / "Makefile").read_text().partition("\ntest: ")[2].partition("\n\n")[0]
+    recipe = (ROOT / "Makefile").read_text().partition("\nchecks: ")[2].partition("\n\n")[0]
     commands = [line.strip().replace("$(BIN)", ".venv/bin") for line in recipe.splitlines()[1:]]
     linters = [each for each in commands if "pytest" not in each and "coverage" not in each]
     hooks = yamls.load((ROOT / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
