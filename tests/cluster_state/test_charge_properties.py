@@ -86,7 +86,7 @@ def exceeds(one: Amounts[str], other: Amounts[str]) -> list[str]:
 
 
 @pytest.mark.pain(6)
-@settings(max_examples=times(1), deadline=None)
+@settings(max_examples=times(2), deadline=None)
 @given(shapes, st.sampled_from(sorted(SIZES)))
 def test_from_admission_to_the_end(
     shape: tuple[list[tuple[Json, bool]], list[Json]], node: str
@@ -123,7 +123,7 @@ def test_from_admission_to_the_end(
     assert not counted(cluster)
 
 
-@settings(max_examples=times(1), deadline=None)
+@settings(max_examples=times(2), deadline=None)
 @given(shapes, st.data())
 def test_fewer_containers_never_cost_more(
     shape: tuple[list[tuple[Json, bool]], list[Json]], data: st.DataObject

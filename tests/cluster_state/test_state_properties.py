@@ -170,7 +170,7 @@ quota = st.tuples(
 )  # fmt: skip
 
 
-@settings(max_examples=times(1), deadline=None)
+@settings(max_examples=times(1.5), deadline=None)
 @given(st.lists(asked | asked | held | ended | nodes | gone | quota, max_size=30))
 def test_a_kept_answer_is_the_fresh_answer(steps: list[Any]) -> None:
     cluster = Cluster(Settings())

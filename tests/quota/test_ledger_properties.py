@@ -34,7 +34,7 @@ def counts(seen: dict[str, ledger.Counted]) -> ledger.Counts:
     return ledger.Counts(total(each.amounts for each in seen.values()), dict(seen))
 
 
-@settings(max_examples=times(5))
+@settings(max_examples=times(10))
 @given(steps)
 def test_used_is_the_sum_of_pods_and_holds_and_never_above_hard(
     taken: list[tuple[str, str, int]],

@@ -68,7 +68,7 @@ large = matrices.large.flatmap(lambda rows: asked(rows, 9))
 structured = matrices.structured.flatmap(lambda rows: asked(rows, 9))
 
 
-@settings(max_examples=times(2))
+@settings(max_examples=times(3))
 @given(small)
 def test_up_to_eight_cards_no_set_is_better(case: tuple[Rows, Free, int]) -> None:
     rows, free, count = case

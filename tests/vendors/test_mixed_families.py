@@ -28,7 +28,7 @@ DEVICES = table.node(VENDORS, NODE).devices
 CARDS: dict[str, Cards] = usage.empty(DEVICES).cards
 """Nine of each family."""
 
-often = settings(max_examples=times(0.7), deadline=None, database=None)
+often = settings(max_examples=times(1), deadline=None, database=None)
 Asks = list[tuple[str, dict[str, Json]]]
 """By container: its kind, and its limits by family."""
 
