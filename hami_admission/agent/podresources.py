@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 SOCKET = Path("/var/lib/kubelet/pod-resources/kubelet.sock")
 ASK_SECONDS = 5.0
 
+_ANEW = (("grpc.use_local_subchannel_pool", 1),)
+"""Otherwise a channel waits out what another has failed at before: the kubelet that was there."""
+
 
 class Holding(msgspec.Struct, frozen=True):
     """The devices of one resource that a container has."""
@@ -60,7 +63,7 @@ class PodResources:
 
     async def _ask(self, method: str, request: Any, response: Any) -> Any:
         try:
-            async with grpc.aio.insecure_channel(f"unix:{self._socket}") as channel:
+            async with grpc.aio.insecure_channel(f"unix:{self._socket}", options=_ANEW) as channel:
                 call = channel.unary_unary(
                     f"/v1.PodResourcesLister/{method}",
                     type(request).SerializeToString,
