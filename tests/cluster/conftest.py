@@ -30,6 +30,19 @@ WITHOUT_KUBELET = f"!{LABEL}"
 APART = ("mutating.yaml", "validating.yaml", "policy.yaml")
 
 
+LONG = (
+    *("test_agent.py", "test_faults.py", "test_install.py", "test_upgrade_chart.py"),
+    *("test_doctor.py", "test_crash.py", "test_upgrade.py"),
+)
+"""Files of more than a minute, the longest first: begun last, one would be waited for alone."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files first; workers take files in order."""
+    ranks = {name: rank for rank, name in enumerate(LONG)}
+    items.sort(key=lambda item: ranks.get(item.path.name, len(LONG)))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def own_network() -> None:
     """The rig's addresses are fixed: workers beside each other have a network each."""

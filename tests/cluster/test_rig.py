@@ -11,6 +11,7 @@ import ssl
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +20,11 @@ from aiohttp import web
 
 from tests.cluster import binaries
 from tests.cluster.api import Api, ApiFailure, wait
+from tests.cluster.audit import Audit
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.credentials import Authority
 from tests.cluster.kinds import KINDS
+from tests.cluster.load import excused
 from tests.cluster.processes import Process, StartFailure
 
 if TYPE_CHECKING:
@@ -349,3 +352,33 @@ def test_without_go_and_assets_the_message_says_what_is_needed(
         binaries.ensure()
     assert binaries.main() == 2
     assert "kube-apiserver" in capsys.readouterr().err
+
+
+def test_a_late_answer_is_excused_by_a_slow_write_before_it_and_by_no_other(
+    tmp_path: Path,
+) -> None:
+    log = tmp_path / "audit.log"
+    about = {"resource": "resourcequotas", "subresource": "status", "namespace": "team"}
+    writes = {"00:00.000": "00:00.100", "00:10.000": "00:10.400", "00:30.000": "00:30.100"}
+    log.write_text(
+        "".join(
+            json.dumps({
+                "auditID": begun,
+                "verb": "patch",
+                "user": {},
+                "objectRef": about,
+                "requestReceivedTimestamp": f"2026-11-30T18:{begun}000Z",
+                "stageTimestamp": f"2026-11-30T18:{end}000Z",
+            })
+            + "\n"
+            for begun, end in writes.items()
+        )
+    )
+    moment = datetime(2026, 11, 30, 18, 0, 0, tzinfo=UTC)
+    found = {
+        seconds: excused([moment + timedelta(seconds=seconds)], Audit(log), "team")
+        for seconds in (1, 9, 11, 13, 20, 31)
+    }
+    assert found == {1: False, 9: False, 11: True, 13: True, 20: False, 31: False}
+    assert excused([], Audit(log), "team")
+    assert not excused([moment + timedelta(seconds=11)], Audit(log), "other")
