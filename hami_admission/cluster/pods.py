@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
+import msgspec
+
+from hami_admission.model.amounts import Amounts
+
 if TYPE_CHECKING:
     from collections.abc import Collection, KeysView
 
@@ -20,6 +24,7 @@ class Pods:
         self._in_namespace: defaultdict[str, set[str]] = defaultdict(set)
         self._priorities: Counter[int] = Counter()
         self._unasked: set[str] = set()
+        self._leaving: set[str] = set()
 
     def get(self, uid: str) -> Record | None:
         """The record of a pod, if it counts."""
@@ -45,6 +50,23 @@ class Pods:
         """Those whose annotations give them cards that they do not ask for."""
         return [self._by_uid[uid] for uid in sorted(self._unasked)]
 
+    def uncount(self, now: float) -> list[Record]:
+        """Those that native quota counts no more, as they were; from here on they cost nothing.
+
+        They hold their cards until they have gone: who has lost his node, or waits for somebody who
+        has to let him go, may still run.
+        """
+        late = [
+            record
+            for record in map(self._by_uid.__getitem__, self._leaving)
+            if record.pod.uncounted_after < now
+        ]
+        for record in late:
+            uid = record.pod.uid
+            self._leaving.discard(uid)
+            self._by_uid[uid] = msgspec.structs.replace(record, amounts=Amounts())
+        return late
+
     def below(self, priority: int) -> bool:
         """Is one of them bound and of lower priority?"""
         return any(each < priority for each in self._priorities)
@@ -54,6 +76,8 @@ class Pods:
         pod = record.pod
         self._by_uid[pod.uid] = record
         self._in_namespace[pod.namespace].add(pod.uid)
+        if record.pod.uncounted_after and record.amounts:
+            self._leaving.add(pod.uid)
         if record.unasked:
             self._unasked.add(pod.uid)
         if record.bound:
@@ -67,6 +91,7 @@ class Pods:
             pod = record.pod
             self._in_namespace[pod.namespace].discard(uid)
             self._unasked.discard(uid)
+            self._leaving.discard(uid)
             if record.bound:
                 self._on_node[pod.node_name].discard(uid)
                 self._priorities[pod.priority] -= 1

@@ -12,6 +12,7 @@ from hami_admission.quota import ledger, limits
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from hami_admission.cluster.pods import Pods
     from hami_admission.cluster.records import Record
     from hami_admission.model.pod import Pod
     from hami_admission.model.quota import Quota
@@ -50,7 +51,8 @@ class Quotas:
         self._reached = 0
         self._old: set[tuple[str, str]] = set()
         self.copied: dict[tuple[str, str], Quota] = {}
-        """Those whose mark of a count is of another cluster or a backup, by namespace and name."""
+        """Those that came with a mark of a count that is of another cluster or a backup, by
+        namespace and name, until somebody has told of them: the next write takes the mark away."""
 
     def put(self, quota: Quota, now: float) -> None:
         """A quota as it is now; an older version than the one we know is passed over.
@@ -69,9 +71,7 @@ class Quotas:
             return
         self._old.discard(key)
         ours = limits.ours(_believed(quota), self._managed)
-        if ours.counted == quota.counted:
-            self.copied.pop(key, None)
-        elif ours.hard:
+        if ours.hard and ours.counted != quota.counted:
             self.copied[key] = quota
         if not ours.hard:
             self.remove(quota.namespace, quota.name)
@@ -106,6 +106,13 @@ class Quotas:
         for quota in self.applying(record.pod):
             key = (quota.namespace, quota.name)
             self._totals[key] = self._totals[key].minus(_limited(quota, record.amounts))
+
+    def uncount(self, pods: Pods, now: float) -> frozenset[str]:
+        """Pods that native quota counts no more cost nothing; gives their namespaces."""
+        late = pods.uncount(now)
+        for record in late:
+            self.subtract(record)
+        return frozenset(record.pod.namespace for record in late)
 
     def counts(self, quota: Quota, held: Mapping[str, Record]) -> ledger.Counts:
         """What the pods of the namespace count for in a quota; ``held`` are those with a hold."""

@@ -134,9 +134,12 @@ def _slim(pod: Pod) -> Pod:
 def _again(record: Record, pod: Pod) -> Record:
     """The record itself, unless its pod has changed its scope or was told to go."""
     before = record.pod
-    if (before.terminating_scope, before.leaving) == (pod.terminating_scope, pod.leaving):
-        return record
     changed = msgspec.structs.replace(
-        before, terminating_scope=pod.terminating_scope, leaving=pod.leaving
+        before,
+        terminating_scope=pod.terminating_scope,
+        leaving=pod.leaving,
+        uncounted_after=pod.uncounted_after,
     )
+    if changed == before:
+        return record
     return msgspec.structs.replace(record, pod=changed)

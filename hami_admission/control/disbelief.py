@@ -14,9 +14,11 @@ from hami_admission.wire import keys
 from hami_admission.wire.notices import Notice
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
+    from hami_admission.cluster.records import Record
     from hami_admission.cluster.state import Cluster
+    from hami_admission.model.quota import Quota
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +26,7 @@ MOST_CARDS = 8
 
 
 class Disbelief:
-    """Tells of each object once, as long as it is so."""
+    """Tells of each object once."""
 
     def __init__(self, cluster: Cluster, tell: Callable[[Notice], None]) -> None:
         self._cluster = cluster
@@ -33,31 +35,37 @@ class Disbelief:
 
     def look(self) -> None:
         """One look."""
-        found = {notice.uid: notice for notice in (*self._pods(), *self._quotas())}
-        for uid, notice in found.items():
-            if uid not in self._told:
-                fields = {"object": f"{notice.namespace}/{notice.name}"}
-                log.warning("annotation not believed", extra={**fields, "why": notice.message})
-                self._tell(notice)
-        self._told = frozenset(found)
+        found = self._cluster.pods.unasked()
+        for record in found:
+            if record.pod.uid not in self._told:
+                self._say(_of_pod(record))
+        self._told = frozenset(record.pod.uid for record in found)
+        copied = self._cluster.quotas.copied
+        while copied:
+            self._say(_of_quota(copied.popitem()[1]))
 
-    def _pods(self) -> Iterator[Notice]:
-        for record in self._cluster.pods.unasked():
-            cards, pod = record.unasked, record.pod
-            some = ", ".join(cards[:MOST_CARDS]) + ", …" * (len(cards) > MOST_CARDS)
-            message = (
-                f"annotations give {some} to containers that do not ask for such; nothing is"
-                " counted for it: find who wrote them, and delete the pod"
-            )
-            yield Notice(pod.namespace, pod.name, pod.uid, "CardsNotAskedFor", message, "Warning")
+    def _say(self, notice: Notice) -> None:
+        where = f"{notice.namespace}/{notice.name}"
+        log.warning("annotation not believed", extra={"object": where, "why": notice.message})
+        self._tell(notice)
 
-    def _quotas(self) -> Iterator[Notice]:
-        for quota in self._cluster.quotas.copied.values():
-            message = (
-                f"annotation {keys.QUOTA_COUNTED} came with a copy of the object, from another"
-                " cluster or a backup: it is ignored, and the quota is counted"
-            )
-            yield Notice(
-                *(quota.namespace, quota.name, quota.uid, "QuotaMarkIgnored", message, "Warning"),
-                about="ResourceQuota",
-            )
+
+def _of_pod(record: Record) -> Notice:
+    cards, pod = record.unasked, record.pod
+    some = ", ".join(cards[:MOST_CARDS]) + ", …" * (len(cards) > MOST_CARDS)
+    message = (
+        f"annotations give {some} to containers that do not ask for such; nothing is counted for"
+        " it: find who wrote them, and delete the pod"
+    )
+    return Notice(pod.namespace, pod.name, pod.uid, "CardsNotAskedFor", message, "Warning")
+
+
+def _of_quota(quota: Quota) -> Notice:
+    message = (
+        f"annotation {keys.QUOTA_COUNTED} came with a copy of the object, from another cluster or a"
+        " backup: it is ignored, and the quota is counted"
+    )
+    return Notice(
+        *(quota.namespace, quota.name, quota.uid, "QuotaMarkIgnored", message, "Warning"),
+        about="ResourceQuota",
+    )

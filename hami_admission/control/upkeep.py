@@ -68,6 +68,8 @@ class Upkeep:
     async def round(self) -> None:
         """One round: late bookings, the pods of late holds, from time to time all ledgers."""
         now = self._clock()
+        uncounted = self._cluster.quotas.uncount(self._cluster.pods, now)
+        self._charging.touch(uncounted, moved=True)
         for booking in self._cluster.expire(now):
             self._expired()
             log.warning("booking expired", extra={"pod": booking.pod.key, "node": booking.node})

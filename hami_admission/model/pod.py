@@ -99,6 +99,9 @@ class Pod(msgspec.Struct, frozen=True):
     """Does it wait rather than have others go?"""
     leaving: bool = False
     """Was it told to go? It holds what it has until it has gone."""
+    uncounted_after: float = 0.0
+    """The unix second after which native quota counts it no more, though it may still be there: it
+    was told to go, and its grace is over. 0: it was not."""
     terminating_scope: bool = False
     best_effort: bool = False
     started: bool = False

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import msgspec
 
 from hami_admission.model.pod import Container, EnvVar, Kind, Pod, Quantity
@@ -44,6 +46,7 @@ class _Metadata(_Wire, frozen=True):
     annotations: dict[str, str] | None = None
     labels: dict[str, str] | None = None
     deletion_timestamp: str | None = None
+    deletion_grace_period_seconds: int | None = None
 
 
 class _Spec(_Wire, frozen=True):
@@ -111,11 +114,24 @@ def build(wire: WirePod, *, namespace: str = "", name: str = "", uid: str = "") 
         priority=spec.priority or 0,
         never_preempts=spec.preemption_policy == "Never",
         leaving=metadata.deletion_timestamp is not None,
+        uncounted_after=_uncounted_after(metadata),
         terminating_scope=spec.active_deadline_seconds is not None,
         best_effort=not _has_qos(spec, (*init, *app)),
         started=wire.status is not None and wire.status.start_time is not None,
         ended=wire.status is not None and wire.status.phase in _ENDED,
     )
+
+
+def _uncounted_after(metadata: _Metadata) -> float:
+    """As Kubernetes' own evaluator of pods (pkg/quota/v1/evaluator/core: QuotaV1Pod), which adds
+    the grace to a timestamp that has it already."""
+    grace = metadata.deletion_grace_period_seconds
+    if metadata.deletion_timestamp is None or grace is None:
+        return 0.0
+    try:
+        return datetime.fromisoformat(metadata.deletion_timestamp).timestamp() + grace
+    except (ValueError, OverflowError):
+        return 0.0
 
 
 def _kind(wire: _Container, *, init: bool) -> Kind:

@@ -301,7 +301,8 @@ class ControlPlane:
         ]
 
     def _controller_manager(self, port: int, service_accounts: Path) -> list[str | Path]:
-        config = self.kubeconfig("kube-controller-manager")
+        identity = "kube-controller-manager" if self._controller_accounts else "controllers"
+        config = self.kubeconfig(identity)
         return [
             self._binaries / "kube-controller-manager",
             f"--kubeconfig={config}",

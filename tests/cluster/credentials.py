@@ -26,6 +26,8 @@ IDENTITIES: dict[str, tuple[str, tuple[str, ...]]] = {
     ),
     "kube-scheduler": ("system:kube-scheduler", ()),
     "kube-controller-manager": ("system:kube-controller-manager", ()),
+    # All controllers under one account, which then has to have the rights of all of them.
+    "controllers": ("system:kube-controller-manager", ("system:masters",)),
     "node-agent": (
         "system:serviceaccount:hami-system:hami-node-agent",
         ("system:serviceaccounts", "system:serviceaccounts:hami-system"),

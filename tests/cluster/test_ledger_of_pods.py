@@ -26,6 +26,7 @@ from tests.cluster.test_ledger import (
     waiting,
 )
 from tests.cluster.test_quota import create, gpu_pod, known, shows, used
+from tests.cluster.test_waiting import told
 
 if TYPE_CHECKING:
     from tests.cluster.product import Product
@@ -267,3 +268,38 @@ async def test_creations_that_come_to_nothing_leave_no_charge(
     await shows(api, namespace, gpu=1, gpumem=1000, seconds=60)
     await without_holds(api, namespace)
     assert await used(api, namespace) == {"gpu": 1, "gpumem": 1000}
+
+
+@pytest.mark.usefixtures("product")
+async def test_a_pod_that_a_finalizer_keeps_costs_nothing_and_keeps_its_card(
+    api: Api, namespace: str
+) -> None:
+    """Native quota lets it go when its grace is over; what runs on the card, nobody knows."""
+    await a_node(api, "n1", 1)
+    await api.apply(a_quota(namespace, gpu=1, gpumem=81920))
+    native = {
+        "apiVersion": "v1",
+        "kind": "ResourceQuota",
+        "metadata": {"name": "native", "namespace": namespace},
+        "spec": {"hard": {"pods": "10"}},
+    }
+    await api.apply(native)
+    await shows(api, namespace, gpu=0, gpumem=0)
+    kept = gpu_pod(namespace, "kept", memory=81920)
+    kept["metadata"]["finalizers"] = ["example.com/later"]
+    await create(api, kept)
+    path = KINDS["Pod"].path(namespace)
+    await bound(api, namespace, "kept")
+    await shows(api, namespace, gpu=1, gpumem=81920)
+    await api.delete(f"{path}/kept", gracePeriodSeconds=0)
+    await shows(api, namespace, gpu=0, gpumem=0)
+    quota = KINDS["ResourceQuota"].path(namespace, "native")
+
+    async def natively() -> bool:
+        return bool((await api.get(quota))["status"].get("used") == {"pods": "0"})
+
+    await wait(natively, "native quota counts alike")
+    await create(api, gpu_pod(namespace, "next", memory=81920))
+    await wait(lambda: told(api, namespace, "FilteringFailed", "next"), "the card is taken")
+    await api.patch(f"{path}/kept", {"metadata": {"finalizers": None}})
+    assert await bound(api, namespace, "next") == "n1"

@@ -270,6 +270,29 @@ def test_a_quota_that_leaves_too_little_shuts_out_the_larger_cards() -> None:
     assert (set(plan.fits), plan.unfit) == ({"b"}, {"a": "1/1 ResourceQuotaNotFit"})
 
 
+def test_a_pod_past_its_grace_costs_nothing_and_keeps_its_card() -> None:
+    """As native quota counts: from the deletion on twice the grace, whoever keeps the pod there."""
+    made = cluster("n")
+    made.apply(events.QuotaSeen(a_quota(gpumem=9000)), 0)
+    quota = made.quotas.of("team")[0]
+    pod = a_pod(node="n", grants="GPU-n-0,NVIDIA,8000,10:;")
+    made.apply(events.PodSeen(pod), 0)
+    card = taken(made)
+    assert made.counts(quota).total["nvidia.com/gpumem"] == 8000
+    leaving = msgspec.structs.replace(pod, leaving=True, uncounted_after=100.0)
+    made.apply(events.PodSeen(leaving), 0)
+    assert made.quotas.uncount(made.pods, 100.0) == frozenset()
+    assert made.quotas.uncount(made.pods, 100.5) == {"team"}
+    assert made.counts(quota).total == Amounts()
+    assert taken(made) == card
+    for again in (leaving, msgspec.structs.replace(leaving, terminating_scope=True)):
+        made.apply(events.PodSeen(again), 101)
+        assert made.quotas.uncount(made.pods, 102.0) == frozenset()
+        assert made.counts(quota).total == Amounts()
+    made.apply(events.PodGone("u"), 103)
+    assert (made.counts(quota).total, taken(made)) == (Amounts(), {})
+
+
 def test_a_mark_of_a_count_that_is_still_to_come_is_of_a_copy() -> None:
     """From another cluster, or a backup: nobody would ever count that quota."""
     made = Cluster(Settings())
@@ -285,7 +308,10 @@ def test_a_mark_of_a_count_that_is_still_to_come_is_of_a_copy() -> None:
     assert quota.counted == 0
     assert made.quotas.may_count(quota)
     assert list(made.quotas.copied.values()) == [copy]
+    # The next write takes the mark away; it is told of all the same.
     made.apply(events.QuotaSeen(msgspec.structs.replace(own, version="96")), 0)
+    assert list(made.quotas.copied.values()) == [copy]
+    made.apply(events.QuotaGone("team", "quota"), 0)
     assert made.quotas.copied == {}
 
 

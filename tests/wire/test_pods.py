@@ -158,3 +158,25 @@ def test_who_was_told_to_go_and_whom_the_kubelet_has_taken_in() -> None:
     document["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
     document["status"] = {"phase": "Pending", "startTime": "2026-01-01T00:00:00Z"}
     assert (build.noun(document).leaving, build.noun(document).started) == (True, True)
+
+
+LEAVES: dict[str, tuple[dict[str, object], float]] = {
+    "not told": ({}, 0),
+    "told": (
+        {"deletionTimestamp": "2026-11-30T18:00:30Z", "deletionGracePeriodSeconds": 30},
+        1796061660,
+    ),
+    "at once": (
+        {"deletionTimestamp": "2026-11-30T18:00:30Z", "deletionGracePeriodSeconds": 0},
+        1796061630,
+    ),
+    "without a grace": ({"deletionTimestamp": "2026-11-30T18:00:30Z"}, 0),
+    "no time": ({"deletionTimestamp": "soon", "deletionGracePeriodSeconds": 30}, 0),
+}
+
+
+@pytest.mark.parametrize(("fields", "until"), LEAVES.values(), ids=LEAVES)
+def test_until_when_native_quota_counts_a_pod(fields: dict[str, object], until: float) -> None:
+    document = build.pod_json(build.container())
+    document["metadata"] |= fields
+    assert build.noun(document).uncounted_after == until
