@@ -16,4 +16,4 @@ Read the packages in this order; each opens with what lives there:
 - ``kube``, ``certificates``, ``control``: the API server, TLS, and the process that serves
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
