@@ -1,8 +1,8 @@
 """The product's images, really built from the Dockerfile, without a registry.
 
-buildah executes the Dockerfile. Its two bases are made here of Debian's packages, and pip takes
-wheels from a folder, so the build itself has no network. What was built is kept by the content
-of all that it is built from.
+buildah executes the Dockerfile, of this tree or of the release before it. Its two bases are made
+here of Debian's packages, and pip takes wheels from a folder, so the build itself has no network.
+What was built is kept by the content of all that it is built from.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ import sys
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import hami_admission
 from tests.cluster import binaries, images, network
-from tests.packaging import debian
+from tests.packaging import debian, released
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[2]
 TARGETS = ("control", "agent")
-KEPT = 3
-"""How many builds stay in the cache."""
+KEPT = 5
+"""How many builds stay in the cache, those of the release among them."""
 
 PROGRAMS = ("buildah", "apt-get", "dpkg-deb")
 HOW_TO = "The images are built as root, with the Debian package buildah, on Debian."
@@ -43,6 +43,21 @@ BASES = {
 """By the argument of the Dockerfile: the packages of a base, and those that are left out."""
 
 
+class Source(NamedTuple):
+    """What images are built from: files with a Dockerfile, and their version."""
+
+    root: Path
+    version: str
+
+
+TREE = Source(ROOT, hami_admission.__version__)
+
+
+def release() -> Source:
+    """The release before this tree."""
+    return Source(released.tree(), released.VERSION)
+
+
 class MissingPrograms(Exception):
     """The images cannot be built here; the message says what is needed."""
 
@@ -51,23 +66,23 @@ class BuildFailure(Exception):
     """The Dockerfile, or what it needs, is wrong; the message is the builder's."""
 
 
-def name(target: str) -> str:
+def name(target: str, source: Source = TREE) -> str:
     """The image of a target, as pods of tests name it."""
-    return f"test.example/hami-admission-{target}:{hami_admission.__version__}"
+    return f"test.example/hami-admission-{target}:{source.version}"
 
 
-def ensure() -> dict[str, Path]:
+def ensure(source: Source = TREE) -> dict[str, Path]:
     """The images by target, as OCI archives; builds what is missing."""
     missing = [each for each in PROGRAMS if shutil.which(each) is None]
     if missing:
         raise MissingPrograms(f"{HOW_TO} Missing: {', '.join(missing)}.")
     cache = cache_root()
     cache.mkdir(parents=True, exist_ok=True)
-    folder = cache / f"built-{digest()}"
+    folder = cache / f"built-{digest(source)}"
     with locked(cache / "lock"):
         if not folder.exists():
             with tempfile.TemporaryDirectory(dir=cache, prefix="unfinished-") as unfinished:
-                build(cache, Path(unfinished))
+                build(cache, Path(unfinished), source)
                 Path(unfinished, "out").rename(folder)
         os.utime(folder)
         _forget(cache)
@@ -79,20 +94,21 @@ def cache_root() -> Path:
     return binaries.cache_root().parent / "images"
 
 
-def digest() -> str:
+def digest(source: Source = TREE) -> str:
     """Of all that an image is made of; of Debian's packages, how they are chosen."""
     recipe = [Path(__file__), Path(debian.__file__), Path(images.__file__)]
-    return _digest(*recipe, *(path for part in sources() for path in _files(ROOT / part)))
+    parts = [path for part in sources(source) for path in _files(source.root / part)]
+    return _digest(ROOT, *recipe) + _digest(source.root, *parts)
 
 
-def sources() -> list[str]:
+def sources(source: Source = TREE) -> list[str]:
     """What the builder is given: the Dockerfile, and what .dockerignore lets through."""
-    lines = (ROOT / ".dockerignore").read_text().splitlines()
+    lines = (source.root / ".dockerignore").read_text().splitlines()
     let = [line.removeprefix("!") for line in lines if line.startswith("!")]
     return ["Dockerfile", ".dockerignore", *let]
 
 
-def build(cache: Path, folder: Path) -> None:
+def build(cache: Path, folder: Path, source: Source = TREE) -> None:
     """Builds all targets in an empty folder, into its folder `out`; keeps downloads in the cache.
 
     Raises:
@@ -101,7 +117,8 @@ def build(cache: Path, folder: Path) -> None:
     packages = cache / "packages"
     with network.outside():
         debian.ensure(packages)
-        wheels = downloaded(cache, debian.python_version(debian.packages(packages, debian.RUNTIME)))
+        python = debian.python_version(debian.packages(packages, debian.RUNTIME))
+        wheels = downloaded(cache, python, source)
     arguments = {}
     for argument, (wanted, left_out) in BASES.items():
         archive = folder / f"{argument.lower()}.tar"
@@ -118,20 +135,24 @@ def build(cache: Path, folder: Path) -> None:
                 "--layers",
                 "--isolation=chroot",
                 f"--target={target}",
-                f"--tag={name(target)}",
+                f"--tag={name(target, source)}",
             ),
             *(f"--timestamp={SOURCE_DATE_EPOCH}", f"--volume={wheels}:/wheels:ro"),
-            *(f"--build-arg={key}={value}" for key, value in (_arguments() | arguments).items()),
-            str(ROOT),
+            *(
+                f"--build-arg={key}={value}"
+                for key, value in (_arguments(source) | arguments).items()
+            ),
+            str(source.root),
         )
         archive = folder / "out" / f"{target}.tar"
-        _buildah(folder, "push", name(target), f"oci-archive:{archive}:{name(target)}")
+        made = name(target, source)
+        _buildah(folder, "push", made, f"oci-archive:{archive}:{made}")
 
 
-def downloaded(cache: Path, version: str) -> Path:
+def downloaded(cache: Path, version: str, source: Source = TREE) -> Path:
     """A folder with the wheels of requirements/ for a version of Python."""
-    lists = sorted((ROOT / "requirements").glob("*.txt"))
-    folder = cache / f"wheels-{version}-{_digest(*lists)}"
+    lists = sorted((source.root / "requirements").glob("*.txt"))
+    folder = cache / f"wheels-{version}-{_digest(source.root, *lists)}"
     if not folder.exists():
         unfinished = cache / "unfinished-wheels"
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--require-hashes"]
@@ -150,14 +171,14 @@ def locked(path: Path) -> Iterator[None]:
         yield
 
 
-def _arguments() -> dict[str, str]:
+def _arguments(source: Source) -> dict[str, str]:
     return {
         "SOURCE_DATE_EPOCH": str(SOURCE_DATE_EPOCH),
         "PIP_NO_INDEX": "1",
         "PIP_FIND_LINKS": "/wheels",
         "REVISION": "",
         "SOURCE": "",
-        "VERSION": hami_admission.__version__,
+        "VERSION": source.version,
     }
 
 
@@ -180,10 +201,10 @@ def _files(path: Path) -> list[Path]:
     ]
 
 
-def _digest(*paths: Path) -> str:
+def _digest(root: Path, *paths: Path) -> str:
     digest = hashlib.sha256()
     for path in paths:
-        name = path.relative_to(ROOT).as_posix()
+        name = path.relative_to(root).as_posix()
         digest.update(f"{name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
     return digest.hexdigest()[:16]
 
@@ -197,11 +218,14 @@ def _forget(cache: Path) -> None:
 def main() -> int:
     """Builds what is missing, and prints the archives."""
     try:
-        made = ensure()
-    except (MissingPrograms, BuildFailure, debian.MissingPackages) as failure:
+        made = [*ensure(release()).values(), *ensure().values()]
+    except (
+        *(MissingPrograms, BuildFailure),
+        *(debian.MissingPackages, released.MissingCommit),
+    ) as failure:
         sys.stderr.write(f"{failure}\n")
         return 2
-    sys.stdout.writelines(f"{path}\n" for path in made.values())
+    sys.stdout.writelines(f"{path}\n" for path in made)
     return 0
 
 
