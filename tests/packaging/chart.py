@@ -43,9 +43,11 @@ def render(
     release: str = "hami-admission",
     namespace: str = NAMESPACE,
     helm: tools.Package = tools.HELM_4,
+    folder: Path = CHART,
 ) -> list[Json]:
     """The objects; raises Refused."""
-    text = rendered(json.dumps(values or {}), kubernetes, tuple(apis), release, namespace, helm)
+    given = json.dumps(values or {})
+    text = rendered(given, kubernetes, tuple(apis), release, namespace, helm, folder)
     return [each for each in yamls.load_all(text) if each]
 
 
@@ -57,11 +59,12 @@ def rendered(
     release: str,
     namespace: str,
     helm: tools.Package,
+    folder: Path = CHART,
 ) -> str:
     """The text of all objects; raises Refused."""
     where = ["--namespace", namespace, "--kube-version", kubernetes, "--values", "-"]
     offered = [word for each in apis for word in ("--api-versions", each)]
-    return run(helm, "template", release, str(CHART), *where, *offered, given=values)
+    return run(helm, "template", release, str(folder), *where, *offered, given=values)
 
 
 def notes(values: Json | None = None, kubernetes: str = NEWEST) -> str:
@@ -125,9 +128,9 @@ def merged(*given: Json) -> Json:
     return found
 
 
-def values() -> Json:
+def values(folder: Path = CHART) -> Json:
     """The defaults of the chart."""
-    found: Json = yamls.load((CHART / "values.yaml").read_text())
+    found: Json = yamls.load((folder / "values.yaml").read_text())
     return found
 
 

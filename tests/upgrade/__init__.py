@@ -1,0 +1,1 @@
+"""What this tree and the release before it read of each other."""
