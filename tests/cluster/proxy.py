@@ -76,10 +76,10 @@ class Proxy:
         assert self._session is not None
         chosen = self._matches is not None and self._matches(request.method, request.path)
         if chosen:
-            self._matches, self.struck = None, True
+            self._matches = None
         if chosen and self._when == "before":
             # Once: when the answer comes, there may be a process already that was started anew.
-            self._strike()
+            self._hit()
             chosen = False
         body = await request.read()
         headers = {k: v for k, v in request.headers.items() if k.lower() not in _HOP}
@@ -90,13 +90,18 @@ class Proxy:
             ) as answer:
                 if chosen:
                     content = await answer.read()
-                    self._strike()
+                    self._hit()
                     return web.Response(
                         status=answer.status, body=content, content_type=answer.content_type
                     )
                 return await self._stream(request, answer)
         except aiohttp.ClientError as error:
             return web.Response(status=502, text=str(error))
+
+    def _hit(self) -> None:
+        """Said when it is done: who waits for it starts anew what was struck."""
+        self._strike()
+        self.struck = True
 
     async def _stream(
         self, request: web.BaseRequest, answer: aiohttp.ClientResponse
