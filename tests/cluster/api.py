@@ -13,7 +13,7 @@ from tests.cluster.kinds import KINDS
 
 if TYPE_CHECKING:
     import builtins
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
     from pathlib import Path
 
 MERGE_PATCH = "application/merge-patch+json"
@@ -66,6 +66,15 @@ class Api:
         """The items of a collection."""
         items: builtins.list[dict[str, Any]] = (await self.get(path, **query))["items"]
         return items
+
+    async def watch(self, path: str) -> AsyncIterator[dict[str, Any]]:
+        """What is there, then each change, until the API server ends it."""
+        if self._session is None:
+            raise RuntimeError("use `async with Api(...)`")
+        endless = aiohttp.ClientTimeout(total=None)
+        async with self._session.get(path, params={"watch": "true"}, timeout=endless) as answer:
+            async for line in answer.content:
+                yield json.loads(line)
 
     async def create(self, path: str, body: Mapping[str, Any], **query: Any) -> Any:
         """POST to a collection or a subresource."""

@@ -10,13 +10,15 @@ import subprocess
 import sys
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-import hami_admission
 from tests.cluster import images, node_rig
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.node_rig import NodeRig
 from tests.packaging import image, tools
+
+if TYPE_CHECKING:
+    from tests.packaging.image import Source
 
 Json = dict[str, Any]
 
@@ -28,11 +30,11 @@ TRIAL = "helm/examples/trial.yaml"
 
 FENCE = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
-NAMES = {
-    "control": f"docker.io/library/hami-admission:{hami_admission.__version__}",
-    "agent": f"docker.io/library/hami-admission-agent:{hami_admission.__version__}",
+IMAGES = {
+    "control": "docker.io/library/hami-admission",
+    "agent": "docker.io/library/hami-admission-agent",
 }
-"""As a node finds what the chart names without a registry."""
+"""As a node finds what the chart names without a registry; their tag is a version."""
 
 USED = "docker.io/library/busybox:1.37"
 """The image of helm/examples/first-pod.yaml."""
@@ -47,13 +49,15 @@ def commands(document: str) -> list[str]:
 class Cluster:
     """`with` starts and stops it; ``run`` runs a command line as a user would, from the clone."""
 
-    def __init__(self) -> None:
+    def __init__(self, *sources: Source) -> None:
+        """The node has the images of these, or of this tree."""
+        self._sources = sources or (image.TREE,)
         self.plane = ControlPlane(services=node_rig.SERVICES)
         self.node = NodeRig(self.plane)
         self._undo = ExitStack()
 
     def __enter__(self) -> Self:
-        archives = image.ensure()
+        made = [image.ensure(each) for each in self._sources]
         with ExitStack() as undo:
             undo.enter_context(self.plane)
             undo.enter_context(self.node)
@@ -62,9 +66,11 @@ class Cluster:
             argv += [plane.url, str(plane.ca_file), plane.token("admin")]
             plane.run_process("service-proxy", argv)
             plane.start_scheduler({})
-            for target, path in archives.items():
-                self.node.load(path.read_bytes())
-                self.node.tag(image.name(target), NAMES[target])
+            for source, archives in zip(self._sources, made, strict=True):
+                for target, path in archives.items():
+                    self.node.load(path.read_bytes())
+                    name = image.name(target, source)
+                    self.node.tag(name, f"{IMAGES[target]}:{source.version}")
             self.node.load(images.scheduler(plane.binary("kube-scheduler")))
             self.node.tag(images.BUSYBOX, USED)
             self._undo = undo.pop_all()

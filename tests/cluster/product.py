@@ -21,6 +21,8 @@ from tests.cluster.api import wait
 from tests.cluster.kinds import KINDS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tests.cluster.api import Api
     from tests.cluster.control_plane import ControlPlane
     from tests.cluster.processes import Process
@@ -101,16 +103,22 @@ class Product:
                 await api.apply(each, namespace=each["metadata"].get("namespace"))
 
     async def start(
-        self, *, host: str = ADDRESS, kubeconfig: Path | None = None, wait_ready: bool = True
+        self,
+        *,
+        host: str = ADDRESS,
+        kubeconfig: Path | None = None,
+        wait_ready: bool = True,
+        env: Mapping[str, str] | None = None,
+        told: str = SETTINGS,
     ) -> None:
-        """Start our process and wait until it is ready."""
+        """Start our process and wait until it is ready; `env` adds to this environment."""
         config = kubeconfig or self.plane.kubeconfig("control")
         where = ["--host", host, "--port", "443", "--kubeconfig", str(config)]
         settings = self.plane.folder / "data" / "settings.yaml"
-        settings.write_text(SETTINGS)
-        told = ["--config", str(settings), "--log-format", "text"]
-        argv = [sys.executable, "-m", "hami_admission", "control", *where, *told]
-        self.process = self.plane.run_process("hami-admission", argv)
+        settings.write_text(told)
+        where += ["--config", str(settings), "--log-format", "text"]
+        argv = [sys.executable, "-m", "hami_admission", "control", *where]
+        self.process = self.plane.run_process("hami-admission", argv, env=env)
         if wait_ready:
             await self.ready(host)
 
@@ -129,9 +137,13 @@ class Product:
 
         await wait(ask, "control process ready")
 
-    async def start_scheduler(self, api: Api) -> None:
-        """Start kube-scheduler with the shipped configuration, told where its neighbour is."""
+    async def start_scheduler(self, api: Api, **fields: Any) -> None:
+        """Start kube-scheduler with the shipped configuration, told where its neighbour is.
+
+        `fields` stand in place of what is shipped.
+        """
         (config,) = manifests("kube-scheduler.yaml")
+        config |= fields
         authority = self.plane.folder / "data" / "hami-ca.crt"
         authority.write_bytes(base64.b64decode((await secret(api))["ca.crt"]))
         extender = config["extenders"][0]

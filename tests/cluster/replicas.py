@@ -14,6 +14,7 @@ from tests.cluster.product import ADDRESS, ROOT, SCHEDULER_ENV, SERVER_NAME, cal
 from tests.cluster.proxy import Proxy
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from tests.cluster.api import Api
@@ -37,6 +38,8 @@ class Replica:
         self.proxy = Proxy(f"https://{self.host}:8001")
         """Where it is ``faulty``: what its control process says goes through here as well."""
         self.control: Process | None = None
+        self.env: Mapping[str, str] = {}
+        """Of its control process, beside this environment: it may be another version."""
         self.scheduler: Process | None = None
         self._plane = product.plane
         self._settings = settings
@@ -61,6 +64,9 @@ class Replica:
         self.pipe = self._plane.run_process(f"pipe-{self.number}", [*argv, *ends], env=env)
         if self.faulty:
             await self.proxy.start(self.host, 8002)
+        self._run()
+
+    def _run(self) -> None:
         settings = self._folder / f"settings-{self.number}.yaml"
         settings.write_text(self._settings)
         options = {
@@ -73,7 +79,7 @@ class Replica:
         told = [word for name, value in options.items() for word in (f"--{name}", value)]
         argv = [sys.executable, "-m", "hami_admission", "control", *told]
         name = f"hami-admission-{self.number}"
-        self.control = self._plane.run_process(name, argv, grace=POD_GRACE)
+        self.control = self._plane.run_process(name, argv, env=self.env, grace=POD_GRACE)
 
     async def ready(self) -> None:
         """Wait until /readyz says so."""
@@ -104,13 +110,25 @@ class Replica:
     async def restart(self, api: Api) -> None:
         """As ``kubectl rollout restart``: asked to end, then started anew, with its neighbour."""
         assert self.control is not None
+        await self._end()
+        self.control.start()
+        await self.ready()
+        await self.start_scheduler(api)
+
+    async def become(self, api: Api, env: Mapping[str, str]) -> None:
+        """As a rollout to another version does it to one replica."""
+        await self._end()
+        self.env = env
+        self._run()
+        await self.ready()
+        await self.start_scheduler(api)
+
+    async def _end(self) -> None:
+        assert self.control is not None
         assert self.scheduler is not None
         await asyncio.gather(
             asyncio.to_thread(self.control.stop), asyncio.to_thread(self.scheduler.stop)
         )
-        self.control.start()
-        await self.ready()
-        await self.start_scheduler(api)
 
     async def stop(self) -> None:
         """End everything."""

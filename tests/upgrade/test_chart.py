@@ -107,14 +107,14 @@ def test_kube_schedulers_of_both_ask_for_one_lease() -> None:
 
 @every_set
 def test_values_of_the_release_are_taken_with_all_its_defaults(values: Json) -> None:
-    """As ``helm upgrade --reuse-values`` gives them; objects and settings are as without them."""
+    """As those give them who keep a file of all: ``helm get values --all``."""
     kept = chart.merged(chart.values(before()), values)
     assert kinds(kept, chart.CHART) >= kinds(values, before())
 
 
 @every_set
 def test_values_of_the_tree_are_taken_by_the_release_as_far_as_it_knows_them(values: Json) -> None:
-    """As ``helm upgrade --reuse-values --version`` gives them to who goes back without rollback."""
+    """As those give them who go back with their file, and without ``helm rollback``."""
     kept = known(chart.values(), chart.values(before()))
     assert kinds(chart.merged(kept, values), before()) == kinds(values, before())
 

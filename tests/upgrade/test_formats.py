@@ -248,14 +248,29 @@ def test_a_pod_goes_on_with_the_other_version(way: Way, family: str, data: st.Da
     assert after.ask("undone", mutated) == [[], None]
     assert after.ask("admit", mutated) == mutated
     node = document(ALL[family].facts("n", NODE_CARDS))
+    missing = []
     for one, other in ((before, after), (after, before)):
         bound = one.ask("place", {"pod": mutated, "node": node})
-        if bound is None:
-            assert other.ask("place", {"pod": mutated, "node": node}) is None
-            continue
-        found = other.ask("record", {"pod": bound, "node": node})
-        assert found == one.ask("record", {"pod": bound, "node": node})
-        assert any(found[1])
+        missing.append(None if bound is None else dangling(bound))
+        if bound is not None:
+            found = other.ask("record", {"pod": bound, "node": node})
+            assert found == one.ask("record", {"pod": bound, "node": node})
+            assert any(found[1])
+    # Whichever binds it brings what the environment of its containers refers to.
+    assert missing[0] == missing[1]
+
+
+def dangling(pod: Json) -> list[str]:
+    """Annotations that a container's environment refers to and that are not there."""
+    containers = pod["spec"]["containers"] + pod["spec"].get("initContainers", [])
+    paths = [
+        each["valueFrom"]["fieldRef"]["fieldPath"]
+        for container in containers
+        for each in container.get("env", ())
+        if "valueFrom" in each
+    ]
+    there = {f"metadata.annotations['{name}']" for name in pod["metadata"]["annotations"]}
+    return [path for path in paths if path.startswith("metadata.ann") and path not in there]
 
 
 def test_who_may_not_bring_annotations_of_a_decision_may_still_not(way: Way) -> None:
