@@ -24,7 +24,11 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 
-TOO_MANY_REQUESTS = 429
+LATE = ("could not be written in time; try again", "context deadline exceeded")
+"""What a client hears, and asks again, where the machine does much else."""
+
+AT_ONCE = 4
+"""Creations that wait for an answer: a machine that is slow already is not asked for more."""
 
 LIVES = 3.0
 """Seconds after which a pod may go: by then it is bound, or nobody binds."""
@@ -55,8 +59,6 @@ class Churn:
         self.admitted = 0
         self.over_quota = 0
         self.late = 0
-        """Told to ask again: the quota was not written within the review's time. It happens where a
-        machine does much else."""
         self.failures: list[str] = []
         """What was refused for another reason than the quota."""
 
@@ -68,6 +70,8 @@ class Churn:
             if self.created % 2 and self._live and self._live[0][0] + LIVES < time.monotonic():
                 self._start(self._delete(self._live.popleft()[1]))
             await asyncio.sleep(self._pause)
+            if len(self._pending) >= AT_ONCE:
+                await asyncio.wait(self._pending, return_when=asyncio.FIRST_COMPLETED)
 
     async def rest(self) -> None:
         """What is on its way is answered."""
@@ -84,7 +88,7 @@ class Churn:
         except ApiFailure as failure:
             if "exceeded quota" in failure.message:
                 self.over_quota += 1
-            elif failure.status == TOO_MANY_REQUESTS and "try again" in failure.message:
+            elif any(text in failure.message for text in LATE):
                 self.late += 1
             else:
                 self.failures.append(failure.message)

@@ -213,6 +213,9 @@ async def test_an_upgrade_and_a_rollback_under_creations(cluster: Cluster, api: 
             assert "GPU-0000000" in (await container(cluster, api, placed)).printed
     await churn.rest()
     await settled(api, TEAM)
+    # Only those that were bound while there was no agent.
+    pods = await api.list(KINDS["Pod"].path(TEAM), fieldSelector="status.phase=Failed")
+    assert {each["status"].get("reason") for each in pods} <= {"UnexpectedAdmissionError"}
     assert churn.failures == []
     assert churn.late <= churn.created / 50
     assert churn.over_quota > 20
