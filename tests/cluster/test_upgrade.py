@@ -15,22 +15,19 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-import hami_admission
 from tests.cluster.api import wait
 from tests.cluster.churn import Churn, Watch, bindings, running, settled, version
 from tests.cluster.kinds import KINDS
-from tests.cluster.moments import MOMENTS, Moment, between, survives
 from tests.cluster.product import SETTINGS, a_quota, node_annotations
 from tests.cluster.replicas import Replicas
 from tests.cluster.test_quota import create, gpu_pod, shows
 from tests.packaging import released
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Mapping
+    from collections.abc import AsyncIterator, Mapping
     from pathlib import Path
 
     from tests.cluster.api import Api
-    from tests.cluster.processes import Process
     from tests.cluster.product import Product
     from tests.cluster.replicas import Replica
 
@@ -41,14 +38,6 @@ pytestmark = pytest.mark.timeout(300)
 TREE: dict[str, str] = {}
 MOST = 24
 """Cards of the quota."""
-
-STRUCK = {
-    "just admitted": Moment(True, "POST", "/validate", "after", created=True),
-    **{name: MOMENTS[name] for name in ("after the charge", "after filter", "before the Binding")},
-}
-"""Those of which something is left for who comes after."""
-
-QUICK = SETTINGS.replace("holdSeconds: 10", "holdSeconds: 5")
 
 
 async def versions(replicas: Replicas) -> list[str]:
@@ -170,42 +159,3 @@ async def test_replicas_are_rolled_there_and_back_under_creations(
     assert watch.held
     assert all(each["spec"].get("nodeName") for each in found.pods)
     assert {name for name, count in bindings(audit, namespace).items() if count > 1} == set()
-
-
-@pytest.fixture(scope="module")
-def hasty(installed: Product) -> Iterator[list[Process]]:
-    """Kube-schedulers that ask again after a second and not after thirty; none is left."""
-    made: list[Process] = []
-    yield made
-    for each in made:
-        each.stop()
-
-
-@pytest.mark.parametrize("way", ["upgrade", "rollback"])
-@pytest.mark.parametrize("moment", STRUCK.values(), ids=STRUCK)
-async def test_killed_mid_way_and_started_anew_as_the_other(
-    product: Product,
-    hasty: list[Process],
-    api: Api,
-    namespace: str,
-    tmp_path: Path,
-    moment: Moment,
-    way: str,
-) -> None:
-    """What the one has charged and booked, and not done yet, the other brings to its end."""
-    if product.scheduler not in hasty:
-        assert product.scheduler is not None
-        product.scheduler.stop()
-        await product.start_scheduler(api, podInitialBackoffSeconds=1)
-        hasty.append(product.scheduler)
-    one, other = released.environment(), TREE
-    if way == "rollback":
-        one, other = other, one
-    async with between(product, api, tmp_path) as rig:
-        rig = rig._replace(settings=QUICK)
-        await rig.start(one)
-        before = await version(rig.host)
-        await survives(rig, api, namespace, moment, other)
-        assert [before, await version(rig.host)] == [
-            hami_admission.__version__ if env is TREE else released.VERSION for env in (one, other)
-        ]
