@@ -12,7 +12,7 @@ PURE := hami_admission/settings.py,hami_admission/options.py,*/model/*,*/wire/*,
 # another when it has none left: so most of what a file's tests share is made in one process only.
 WORKERS ?= auto
 UNIT := $(BIN)/python -m pytest --numprocesses=$(WORKERS) --maxprocesses=8 --dist=worksteal \
-	--ignore=tests/cluster --ignore=tests/faults --ignore=tests/gpu
+	--ignore=tests/cluster --ignore=tests/faults --ignore=tests/gpu --ignore=tests/upgrade
 
 .PHONY: demo test checks unit test-cluster test-gpu test-faults soak bench bench-cluster protocol clean
 

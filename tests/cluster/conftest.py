@@ -31,8 +31,9 @@ APART = ("mutating.yaml", "validating.yaml", "policy.yaml")
 
 
 LONG = (
-    *("test_agent.py", "test_faults.py", "test_install.py", "test_upgrade_chart.py"),
-    *("test_doctor.py", "test_crash.py", "test_upgrade.py"),
+    *("test_agent.py", "test_install.py", "test_image.py", "test_upgrade_chart.py"),
+    *("test_upgrade_crash.py", "test_upgrade.py", "test_crash.py", "test_doctor.py"),
+    *("test_migration_versions.py", "test_handover.py"),
 )
 """Files of more than a minute, the longest first: begun last, one would be waited for alone."""
 

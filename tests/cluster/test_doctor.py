@@ -112,17 +112,24 @@ async def test_webhooks_that_were_deleted(doctor: Doctor, api: Api) -> None:
 
 
 async def test_a_bundle_of_somebody_else(doctor: Doctor, api: Api) -> None:
-    """Our process mends it within seconds, so it is broken again for each look."""
+    """Our process mends it within seconds, so it is broken again and again beside the looks."""
     other = authority.create(("other",), datetime.now(UTC)).ca
     bundle = base64.b64encode(other).decode()
     patch = [{"op": "add", "path": "/webhooks/0/clientConfig/caBundle", "value": bundle}]
 
-    async def named(check: str, words: str) -> bool:
-        await api.patch(MUTATING, patch, "application/json-patch+json")
-        return await doctor.finds(check, words)
+    async def break_it() -> None:
+        while True:
+            await api.patch(MUTATING, patch, "application/json-patch+json")
+            await asyncio.sleep(0.1)
 
-    await wait(lambda: named("certificate", "its caBundle is not of the authority"), "named")
-    await wait(lambda: named("trial", "x509"), "the trial sees it")
+    breaking = asyncio.create_task(break_it())
+    try:
+        about = "its caBundle is not of the authority"
+        await wait(lambda: doctor.finds("certificate", about), "named", 40)
+        await wait(lambda: doctor.finds("trial", "x509"), "the trial sees it", 40)
+    finally:
+        breaking.cancel()
+        await asyncio.gather(breaking, return_exceptions=True)
 
 
 async def test_a_process_that_was_killed(doctor: Doctor, product: Product) -> None:

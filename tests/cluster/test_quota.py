@@ -140,6 +140,7 @@ async def test_a_percentage_is_settled_at_the_bind(
     await shows(api, namespace, gpumem=40960 + 8192)
 
 
+@pytest.mark.alone
 async def test_room_for_fifty_of_two_hundred_at_once(
     product: Product, api: Api, namespace: str
 ) -> None:
