@@ -121,11 +121,8 @@ def build(cache: Path, folder: Path, source: Source = TREE) -> None:
         wheels = downloaded(cache, python, source)
     arguments = {}
     for argument, (wanted, left_out) in BASES.items():
-        archive = folder / f"{argument.lower()}.tar"
         files = debian.packages(packages, wanted)
-        layer = debian.root(files, left_out=left_out)
-        archive.write_bytes(images.packed(f"localhost/{argument.lower()}", layer, {}))
-        arguments[argument] = f"docker-archive:{archive}"
+        arguments[argument] = f"docker-archive:{_base(cache, argument.lower(), files, left_out)}"
     (folder / "out").mkdir()
     for target in TARGETS:
         _buildah(
@@ -147,6 +144,22 @@ def build(cache: Path, folder: Path, source: Source = TREE) -> None:
         archive = folder / "out" / f"{target}.tar"
         made = name(target, source)
         _buildah(folder, "push", made, f"oci-archive:{archive}:{made}")
+
+
+def _base(cache: Path, name: str, files: list[Path], left_out: frozenset[str]) -> Path:
+    """A base as an archive, which is kept by its packages and how it is made of them."""
+    recipe = hashlib.sha256(repr(([each.name for each in files], sorted(left_out))).encode())
+    for each in (debian.__file__, images.__file__):
+        recipe.update(Path(each).read_bytes())
+    archive = cache / f"base-{name}-{recipe.hexdigest()[:16]}.tar"
+    if not archive.exists():
+        for old in cache.glob(f"base-{name}-*"):
+            old.unlink()
+        unfinished = archive.with_suffix(".unfinished")
+        layer = debian.root(files, left_out=left_out)
+        unfinished.write_bytes(images.packed(f"localhost/{name}", layer, {}))
+        unfinished.rename(archive)
+    return archive
 
 
 def downloaded(cache: Path, version: str, source: Source = TREE) -> Path:

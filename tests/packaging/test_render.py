@@ -247,6 +247,42 @@ def policies(objects: list[Json]) -> Iterator[tuple[str, str]]:
             yield each["apiVersion"].rpartition("/")[2], each["metadata"]["name"]
 
 
+WRITERS: dict[str, tuple[Json, set[str], set[str]]] = {
+    "all of the namespaces": (
+        {"pluginNamespaces": ["cards"]},
+        {
+            "system:serviceaccounts:hami-system",
+            "system:serviceaccounts:kube-system",
+            "system:serviceaccounts:cards",
+        },
+        set(),
+    ),
+    "some accounts of them": (
+        {"pluginNamespaces": ["cards"], "pluginAccounts": ["cards/plugin", "kube-system/other"]},
+        {"system:serviceaccounts:hami-system"},
+        {"system:serviceaccount:cards:plugin", "system:serviceaccount:kube-system:other"},
+    ),
+}
+
+
+@pytest.mark.parametrize(("values", "groups", "users"), WRITERS.values(), ids=WRITERS)
+def test_who_writes_annotations_of_the_decision(
+    values: Json, groups: set[str], users: set[str]
+) -> None:
+    spec = named(render(values), "ValidatingAdmissionPolicy", "hami-admission-annotations")["spec"]
+    (rule,) = [each["expression"] for each in spec["variables"] if each["name"] == "entitled"]
+    found = set(re.findall(r"'(system:serviceaccounts?:[^']+)'", rule.partition(": (request")[2]))
+    assert found == groups | users
+    nodes = named(render(values), "ValidatingAdmissionPolicy", "hami-admission-nodes")["spec"]
+    also = str(nodes["matchConditions"])
+    assert all(each in also for each in groups | users)
+
+
+def test_an_account_of_another_namespace_is_none() -> None:
+    with pytest.raises(chart.Refused, match="pluginAccounts: other/plugin: add other to plugin"):
+        render({"pluginAccounts": ["other/plugin"]})
+
+
 FIVE = {"hami-admission", "hami-node-agent"} | {
     f"hami-admission-{each}" for each in ("annotations", "devices", "nodes")
 }
