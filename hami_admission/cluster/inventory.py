@@ -29,6 +29,9 @@ class Nodes:
         self._usage: dict[str, NodeUsage] = {}
         self._models: Counter[tuple[str, str, int]] = Counter()
         self._expiring: set[str] = set()
+        self._owners: dict[str, set[str]] = {}
+        self.twice: dict[str, set[str]] = {}
+        """The nodes that say they have the same card, by its uuid: each of them gives it out."""
         self.changes = Changes()
         self.excess: dict[str, tuple[Card, ...]] = {}
         """The cards of which more is given out than there is, by node name."""
@@ -53,6 +56,11 @@ class Nodes:
         self._remove(node.name)
         self._nodes[node.name] = node
         self._models.update(_models(node))
+        for uuid in _uuids(node):
+            owners = self._owners.setdefault(uuid, set())
+            owners.add(node.name)
+            if len(owners) > 1:
+                self.twice[uuid] = owners
         if node.until != math.inf:
             self._expiring.add(node.name)
         if node.devices:
@@ -71,7 +79,17 @@ class Nodes:
         node = self._nodes.pop(name, None)
         if node is not None:
             self._models -= Counter(_models(node))
+            for uuid in _uuids(node):
+                self._disown(uuid, name)
         self._drop(name)
+
+    def _disown(self, uuid: str, name: str) -> None:
+        owners = self._owners[uuid]
+        owners.discard(name)
+        if len(owners) < 2:
+            self.twice.pop(uuid, None)
+        if not owners:
+            del self._owners[uuid]
 
     def get(self, name: str) -> Node | None:
         """A node as it was seen last."""
@@ -131,3 +149,8 @@ def _models(node: Node) -> list[tuple[str, str, int]]:
         for word, devices in node.devices.items()
         for device in devices
     ]
+
+
+def _uuids(node: Node) -> set[str]:
+    """Several families may offer one card, each by its own names."""
+    return {device.uuid for devices in node.devices.values() for device in devices}

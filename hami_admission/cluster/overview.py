@@ -38,6 +38,7 @@ class Overview(NamedTuple):
     exceeded: Sequence[tuple[str, Card]]
     pods: int
     unasked: int
+    twice: int
     bookings: int
     waiting: Sequence[Refused]
     tables: int
@@ -85,6 +86,7 @@ def of(cluster: Cluster) -> Overview:
         exceeded=tuple((node, card) for node, each in cluster.exceeded().items() for card in each),
         pods=len(cluster.records()),
         unasked=len(cluster.pods.unasked()),
+        twice=len(cluster.twice),
         bookings=len(cluster.bookings),
         waiting=tuple(refused for _, refused in cluster.waiting),
         tables=len(cluster.tables),

@@ -45,6 +45,7 @@ class Cluster:
         self.settings = settings
         self.vendors = table.build(settings)
         self._nodes = Nodes()
+        self.twice = self._nodes.twice
         self._prices = Prices(self.vendors, self._nodes, settings)
         self.bookings = Bookings(self._nodes)
         self.nominations = Nominations()
@@ -293,11 +294,10 @@ class Cluster:
 
     def apply(self, event: events.Event, now: float) -> Collection[str]:
         """Take in what a watch told; gives the namespaces whose ledger may need a write."""
-        if isinstance(event, events.PodSeen):
+        if isinstance(event, events.PodSeen | events.PodGone):
             self.quotas.reach(event.version)
-            return self._pod_seen(event.pod)
-        if isinstance(event, events.PodGone):
-            self.quotas.reach(event.version)
+            if isinstance(event, events.PodSeen):
+                return self._pod_seen(event.pod)
             return self._pod_gone(event.uid)
         if isinstance(event, events.NodeSeen):
             self._node_seen(event)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from hami_admission.control.charging import Api, Charging
     from hami_admission.model.node import Handover
     from hami_admission.model.pod import Pod
+    from hami_admission.settings import Settings
     from hami_admission.vendors.vendor import Made
     from hami_admission.wire.extender import Binding
 
@@ -48,6 +49,19 @@ class BindFailed(Exception):
 
 class Unanswered(BindFailed, nodelock.Unsure):
     """The pod may have been bound."""
+
+
+def ensure_watched(pod: Pod, settings: Settings) -> None:
+    """Of pods that name another scheduler we hear nothing more: their cards would be given again.
+
+    Raises BindFailed.
+    """
+    if pod.scheduler_name not in {"", settings.scheduler_name}:
+        raise BindFailed(
+            f"the pod names scheduler {pod.scheduler_name}, and only pods of"
+            f" {settings.scheduler_name} are watched: name that, or take hami-admission's extender"
+            " out of the other profile"
+        )
 
 
 class _Attempt:
@@ -98,6 +112,7 @@ class Binder:
         if demand is None:
             await self._post(asked, {})
             return None
+        ensure_watched(pod, self._cluster.settings)
         booking = self._cluster.book(pod, asked.node, self._clock())
         if isinstance(booking, str):
             raise BindFailed(f"node {asked.node} no longer fits: {booking}")

@@ -1,8 +1,9 @@
 """Says what stands in annotations of ours and is not believed: no process of ours wrote it there.
 
 Cards of pods that do not ask for such (``cluster/records.py``): nothing is counted for them, but
-what the container sees is another matter, so somebody should look. And marks of quotas that came
-with a copy, from another cluster or from a backup (``cluster/quotas.py``).
+what the container sees is another matter, so somebody should look. Marks of quotas that came with
+a copy, from another cluster or from a backup (``cluster/quotas.py``). And a card that several nodes
+say they have (``cluster/inventory.py``): which of them has it, nobody here can tell.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from hami_admission.wire import keys
 from hami_admission.wire.notices import Notice
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from hami_admission.cluster.records import Record
     from hami_admission.cluster.state import Cluster
@@ -32,6 +33,7 @@ class Disbelief:
         self._cluster = cluster
         self._tell = tell
         self._told: frozenset[str] = frozenset()
+        self._twice: frozenset[tuple[str, str]] = frozenset()
 
     def look(self) -> None:
         """One look."""
@@ -40,6 +42,10 @@ class Disbelief:
             if record.pod.uid not in self._told:
                 self._say(_of_pod(record))
         self._told = frozenset(record.pod.uid for record in found)
+        twice = {(uuid, node) for uuid, nodes in self._cluster.twice.items() for node in nodes}
+        for uuid, node in sorted(twice - self._twice):
+            self._say(_of_card(uuid, node, self._cluster.twice[uuid]))
+        self._twice = frozenset(twice)
         copied = self._cluster.quotas.copied
         while copied:
             self._say(_of_quota(copied.popitem()[1]))
@@ -69,3 +75,12 @@ def _of_quota(quota: Quota) -> Notice:
         *(quota.namespace, quota.name, quota.uid, "QuotaMarkIgnored", message, "Warning"),
         about="ResourceQuota",
     )
+
+
+def _of_card(uuid: str, node: str, nodes: Collection[str]) -> Notice:
+    others = ", ".join(sorted({*nodes} - {node}))
+    message = (
+        f"card {uuid} is registered by {others} as well, and given out by each: which of them has"
+        " it? Delete the Node that is no more, or give each card an id of its own"
+    )
+    return Notice("default", node, node, "CardOnTwoNodes", message, "Warning", uuid, about="Node")

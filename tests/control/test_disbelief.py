@@ -54,3 +54,25 @@ def test_a_mark_that_came_with_a_copy_is_told_once() -> None:
     (notice,) = heard
     assert (notice.about, notice.name) == ("ResourceQuota", "quota")
     assert notice.reason == "QuotaMarkIgnored"
+
+
+def test_a_card_that_two_nodes_say_they_have_is_told_on_both_until_it_is_not() -> None:
+    cluster = Cluster(Settings())
+    looks, heard = told(cluster)
+    cluster.apply(events.NodeSeen(build.facts("a", 2)), 0)
+    looks.look()
+    same = msgspec.structs.replace(build.facts("a", 2), name="b")
+    cluster.apply(events.NodeSeen(same), 0)
+    for _ in range(3):
+        looks.look()
+    found = {(each.about, each.name, each.cause) for each in heard}
+    assert found == {("Node", node, f"GPU-a-{n}") for node in "ab" for n in range(2)}
+    assert len(heard) == 4
+    assert "registered by b as well" in next(e for e in heard if e.name == "a").message
+    cluster.apply(events.NodeSeen(build.facts("b", 2)), 0)
+    looks.look()
+    assert (len(heard), cluster.twice) == (4, {})
+    cluster.apply(events.NodeSeen(same), 0)
+    cluster.apply(events.NodeGone("a"), 0)
+    looks.look()
+    assert (len(heard), cluster.twice) == (4, {})

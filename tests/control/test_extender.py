@@ -263,3 +263,29 @@ async def test_a_node_without_room_is_refused(tasks: asyncio.TaskGroup) -> None:
     await rig.filter()
     body = BIND.replace(b'"n"', b'"other"')
     assert await rig.bind(body) == "node other no longer fits: node unregistered"
+
+
+FOREIGN = {**POD, "spec": {**POD["spec"], "schedulerName": "second"}}
+
+
+async def test_pods_of_a_scheduler_that_is_not_watched_are_given_no_cards(
+    tasks: asyncio.TaskGroup,
+) -> None:
+    """A second profile of kube-scheduler that points at us: its pods are never seen."""
+    rig = Rig(tasks, Api(msgspec.json.encode(FOREIGN)))
+    body = msgspec.json.encode({"Pod": FOREIGN, "NodeNames": ["n"]})
+    answers = [await rig.extender.filter(body), await rig.extender.bind(BIND)]
+    for reply in answers:
+        error = msgspec.json.decode(reply.body)["Error"]
+        assert "the pod names scheduler second, and only pods of hami-scheduler" in error
+    assert (rig.api.posted, len(rig.cluster.bookings)) == ([], 0)
+
+
+async def test_pods_that_ask_for_nothing_are_of_whatever_scheduler(
+    tasks: asyncio.TaskGroup,
+) -> None:
+    rig = Rig(tasks, Api())
+    plain = build.pod_json(build.container(), uid="u", schedulerName="second")
+    body = msgspec.json.encode({"Pod": plain, "NodeNames": ["n"]})
+    found = msgspec.json.decode((await rig.extender.filter(body)).body)
+    assert found["NodeNames"] == ["n"]
