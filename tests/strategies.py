@@ -56,7 +56,7 @@ devices: st.SearchStrategy[Device] = st.builds(
     index=st.integers(0, 63),
     type=st.text(max_size=20),
     slots=st.integers(0, 1000),
-    memory_mib=st.integers(0, 2**40),
+    memory_mib=st.integers(0, 9_999_999_999),
     cores=st.integers(0, 1000),
     numa=st.integers(-1, 8),
     mode=st.sampled_from(("hami-core", "mig", "mps")),

@@ -26,6 +26,15 @@ MAX_SCORE = 10_000
 MAX_UNITS = 64
 """Units of a card that an instance may lie on; the largest known have eight."""
 
+MAX_AMOUNT = 9_999_999_999
+"""MiB, cores or places of one card: what annotations of pods can hold (``wire/grants.py``)."""
+
+SEPARATORS = frozenset(",:;")
+"""What stands between the parts of a pod's device annotation, so no card id may have it. No plugin
+of upstream's writes such ids (facts/devices.md, by family)."""
+
+_NAMED = " ".join(sorted(SEPARATORS))
+
 DEFAULT_MODE = "hami-core"
 
 
@@ -91,6 +100,12 @@ def checked(devices: list[Device], what: str = "register annotation") -> tuple[D
     for card in devices:
         if not card.uuid:
             raise Malformed(f"{what}: a card without an id")
+        if SEPARATORS & set(card.uuid) or card.uuid != card.uuid.strip():
+            raise Malformed(f"{what}: card id {card.uuid[:80]!r} has one of {_NAMED}, or spaces")
+        if max(card.slots, card.memory_mib, card.cores) > MAX_AMOUNT:
+            raise Malformed(
+                f"{what}: card {card.uuid[:80]!r} has more than {MAX_AMOUNT} of something"
+            )
         if min(card.index, card.slots, card.memory_mib, card.cores) < 0:
             raise Malformed(f"{what}: card {card.uuid[:80]!r} has a negative number")
     if len(devices) > MAX_CARDS:

@@ -94,6 +94,8 @@ DAMAGED = {
     "no id in text": (",10,40960,100,A100,0,true:", r"a card without an id"),
     "a negative memory": ('[{"id":"GPU-a","devmem":-1}]', r"'GPU-a' has a negative number"),
     "a negative index": ("GPU-a,10,1,1,A100,0,true,-1,mig:", r"has a negative number"),
+    "an id with separators": ('[{"id":"0000:03:00.0"}]', r"'0000:03:00.0' has one of , : ;"),
+    "eleven digits": ('[{"id":"GPU-a","devmem":10000000000}]', r"'GPU-a' has more than 9999999999"),
     "the same id twice": (f"[{JSON_A},{JSON_A}]", r"same card id twice"),
 }
 

@@ -10,7 +10,8 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hami_admission.wire import registers
+from hami_admission.model.grant import Grant
+from hami_admission.wire import grants, registers
 from hami_admission.wire.errors import Malformed
 from tests import strategies
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from hami_admission.model.device import Device
 
 JSON = strategies.json_of(("id", "index", "count", "devmem", "type", "health"))
+IDS = st.text("GPU-0:.,; ", min_size=1, max_size=12) | st.sampled_from(["0000:03:00.0", "GPU-a"])
+SIZES = st.integers(0, 10**12)
+CARDS = st.fixed_dictionaries({"id": IDS, "count": SIZES, "devmem": SIZES, "devcore": SIZES})
 LETTERS = "GPU-a0123456789,,,,,,:true\n[] "
 
 
@@ -31,12 +35,16 @@ def test_round_trip(devices: tuple[Device, ...]) -> None:
     st.text()
     | st.text(LETTERS, max_size=60)
     | st.lists(JSON, max_size=3).map(lambda cards: msgspec.json.encode(cards).decode())
+    | st.lists(CARDS, max_size=3).map(lambda cards: msgspec.json.encode(cards).decode())
 )
 def test_any_text(text: str) -> None:
     with suppress(Malformed):
         cards = registers.decode(text)
         assert all(card.uuid and card.memory_mib >= 0 for card in cards)
         assert cards == tuple(sorted(cards, key=lambda card: (card.index, card.uuid)))
+        # What is accepted can be given out, and read again from the pod that has it.
+        given_out = tuple((Grant(each.uuid, "N", each.memory_mib, each.cores),) for each in cards)
+        assert grants.decode(grants.encode(given_out)) == given_out
 
 
 @given(st.lists(strategies.words, max_size=6, unique=True), st.data())
