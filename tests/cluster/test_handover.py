@@ -76,8 +76,13 @@ async def test_twenty_pods_of_one_node_are_handed_over_one_after_another(
         assert pod["spec"]["nodeName"] == "n1"
         assert notes[keys.NVIDIA_TO_ALLOCATE] == ";"
         assert notes[keys.NVIDIA_ALLOCATED].endswith(",NVIDIA,4000,0:;")
-    node = await api.get(KINDS["Node"].path(name="n1"))
-    assert keys.NODE_LOCK not in node["metadata"]["annotations"]
+    await wait(lambda: unlocked(api, "n1"), "the plugin has taken the last lock away")
+
+
+async def unlocked(api: Api, name: str) -> bool:
+    """Is the node free?"""
+    node = await api.get(KINDS["Node"].path(name=name))
+    return keys.NODE_LOCK not in node["metadata"]["annotations"]
 
 
 async def test_who_holds_the_lock_is_waited_for_and_not_for_ever(

@@ -7,6 +7,7 @@ Each seed is a test of its own and is printed by its name. ``FAULT_SEEDS`` are t
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import random
 import time
@@ -28,7 +29,10 @@ if TYPE_CHECKING:
     from tests.cluster.product import Product
 
 SEEDS = [int(each) for each in os.environ.get("FAULT_SEEDS", "1 2 3").split()]
-SECONDS = float(os.environ.get("FAULT_SECONDS", "120"))
+SECONDS = float(os.environ.get("FAULT_SECONDS", "60"))
+LEAST = math.ceil(len(strikes.ALL) / 3)
+"""Strikes of a seed, however short it lasts: then three seeds in a row have had them all."""
+
 SETTLED_SECONDS = 90.0
 """For everything to be as it must be: leases, two looks for holds, back-offs."""
 
@@ -80,7 +84,7 @@ async def test_all_holds_whatever_strikes(
     left: list[strikes.Strike] = []
     rounds = 0
     await Driver(api, namespace, chance).start()
-    while time.monotonic() - began < SECONDS:
+    while rounds < LEAST or time.monotonic() - began < SECONDS:
         left = left or strikes.deck(chance, seed)
         strike = left.pop()
         driver = Driver(api, namespace, chance)

@@ -143,7 +143,7 @@ def build(cache: Path, folder: Path, source: Source = TREE) -> None:
         )
         archive = folder / "out" / f"{target}.tar"
         made = name(target, source)
-        _buildah(folder, "push", made, f"oci-archive:{archive}:{made}")
+        _buildah(folder, "push", "--compression-level=1", made, f"oci-archive:{archive}:{made}")
 
 
 def _base(cache: Path, name: str, files: list[Path], left_out: frozenset[str]) -> Path:

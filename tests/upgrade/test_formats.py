@@ -214,6 +214,17 @@ def test_a_container_s_region_lies_where_it_did(release: Release, devices: list[
     assert Tree().ask("folder", devices) == release.ask("folder", devices)
 
 
+GAINED = {"uncounted_after", "unasked"}
+"""What snapshots have that those of the release had not; it reads past them."""
+
+
+def of_both(value: Any) -> Any:
+    """What both versions have of a snapshot."""
+    if isinstance(value, dict):
+        return {key: of_both(each) for key, each in value.items() if key not in GAINED}
+    return [of_both(each) for each in value] if isinstance(value, list) else value
+
+
 @pytest.mark.parametrize("holding", ["nothing", "something"])
 def test_a_snapshot_is_read_and_says_the_same(way: Way, holding: str) -> None:
     """``explain`` and ``simulate --snapshot`` are run by who has the other version."""
@@ -221,9 +232,9 @@ def test_a_snapshot_is_read_and_says_the_same(way: Way, holding: str) -> None:
     cluster = a_cluster() if holding == "something" else Cluster(Settings())
     body = snapshot.encode(snapshot.take(cluster, 7), cluster.vendors).decode()
     written = before.ask("write_snapshot", body)
-    found = after.ask("read_snapshot", written)
-    assert found == before.ask("read_snapshot", written)
-    assert after.ask("read_snapshot", after.ask("write_snapshot", written)) == found
+    found = of_both(after.ask("read_snapshot", written))
+    assert found == of_both(before.ask("read_snapshot", written))
+    assert of_both(after.ask("read_snapshot", after.ask("write_snapshot", written))) == found
     assert [bool(part) for part in found] == [holding == "something"] * 5 + [False]
 
 
