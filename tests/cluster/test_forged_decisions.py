@@ -14,6 +14,7 @@ from tests.cluster.api import Api, ApiFailure, wait
 from tests.cluster.conftest import guards
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.kinds import KINDS
+from tests.cluster.node_rig import RIGHTS
 from tests.cluster.product import Product, a_quota, node_annotations
 from tests.cluster.test_placement import placed
 from tests.cluster.test_quota import create, gpu_pod, shows
@@ -158,20 +159,7 @@ async def test_a_kubelet_shows_a_static_pod_as_it_is_and_it_holds_nothing(
     )
     mirror["metadata"]["ownerReferences"] = [{**owner, "uid": node["metadata"]["uid"]}]
     mirror["spec"]["automountServiceAccountToken"] = False
-    rights = {
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "ClusterRoleBinding",
-        "metadata": {"name": "test-kubelet"},
-        "roleRef": {
-            "apiGroup": "rbac.authorization.k8s.io",
-            "kind": "ClusterRole",
-            "name": "system:node",
-        },
-        "subjects": [
-            {"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": "system:nodes"}
-        ],
-    }
-    await api.apply(rights)
+    await api.apply(RIGHTS)
     async with Api(plane.url, plane.ca_file, plane.token("kubelet")) as kubelet:
         path = KINDS["Pod"].path(namespace)
         made = await wait(lambda: kubelet.create(path, mirror), "the mirror")
