@@ -8,6 +8,7 @@ import re
 import sys
 import time
 from collections import Counter
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -196,19 +197,26 @@ async def test_pods_of_the_same_moment_and_a_container_that_restarts_have_their_
     ]
     pods = await asyncio.gather(*(create(api, each) for each in made))
 
-    async def restarted() -> list[Json]:
-        found = await api.list(KINDS["Pod"].path(namespace))
-        counts = [each["status"].get("containerStatuses", [{}])[0].get("restartCount", 0)
-                  for each in found]  # fmt: skip
-        return found if len(found) == len(pods) and min(counts) >= 1 else []
+    async def restarted(name: str) -> Json:
+        pod: Json = await api.get(KINDS["Pod"].path(namespace, name))
+        return pod if restarts(pod) else {}
 
-    for pod in await wait(restarted, "all restarted", 60):
+    async def sees_its_own(n: int) -> None:
+        """Before and after: of a container that has ended the kubelet keeps the last log alone."""
+        pod = await wait(partial(restarted, f"p{n}"), f"p{n} has restarted", 90)
         ((uuid,),) = annotated(pod)
-        n = int(pod["metadata"]["name"][1:])
-        for restart in (0, 1):
+        for restart in (restarts(pod) - 1, restarts(pod)):
             variables = await told(node, pod, restart=restart)
             assert variables["NVIDIA_VISIBLE_DEVICES"] == uuid
             assert variables["CUDA_DEVICE_MEMORY_LIMIT_0"] == f"{1000 + n}m"
+
+    await asyncio.gather(*(sees_its_own(n) for n in range(len(pods))))
+
+
+def restarts(pod: Json) -> int:
+    """How often its container was started anew."""
+    statuses = pod["status"].get("containerStatuses", [{}])
+    return int(statuses[0].get("restartCount", 0))
 
 
 async def test_a_sick_card_takes_no_new_pods_and_serves_again_when_it_is_well(

@@ -113,7 +113,7 @@ def test_an_image_says_what_it_is(built: dict[str, Path], target: str, user: str
     assert visible == (target == "agent")
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_a_second_build_gives_the_same_digests(built: dict[str, Path]) -> None:
     with tempfile.TemporaryDirectory(dir=image.cache_root(), prefix="unfinished-") as folder:
         image.build(image.cache_root(), Path(folder))
