@@ -64,10 +64,8 @@ class QuotaGone(msgspec.Struct, frozen=True):
     name: str
 
 
-class Listing(msgspec.Struct, frozen=True):
-    """A list begins: what it says holds, whatever version was seen before."""
-
-    kind: Kind
+class QuotasListing(msgspec.Struct, frozen=True):
+    """A list of quotas begins: what it says holds, whatever version was seen before."""
 
 
 class Listed(msgspec.Struct, frozen=True):
@@ -82,5 +80,13 @@ class Listed(msgspec.Struct, frozen=True):
 
 
 Event = (
-    PodSeen | PodGone | PodsReached | NodeSeen | NodeGone | QuotaSeen | QuotaGone | Listing | Listed
+    PodSeen
+    | PodGone
+    | PodsReached
+    | NodeSeen
+    | NodeGone
+    | QuotaSeen
+    | QuotaGone
+    | QuotasListing
+    | Listed
 )

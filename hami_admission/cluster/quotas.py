@@ -151,8 +151,8 @@ class Quotas:
             self._reached = self._seen = version
 
     def anew(self) -> None:
-        """A list begins. What the next reading says of a quota holds, be it of an older version: a
-        write of ours on it would be refused, if it is not the last."""
+        """A list of quotas begins: what it says of each holds, though it be of an older version. A
+        write of ours on that would be refused, if it is not the last."""
         self._old = {
             (namespace, name) for namespace, known in self._by_namespace.items() for name in known
         }

@@ -312,7 +312,7 @@ class Cluster:
             self.waiting.room_in(event.namespace)
         elif isinstance(event, events.PodsReached):
             self.quotas.reach(event.version, seen=False)
-        elif isinstance(event, events.Listing):
+        elif isinstance(event, events.QuotasListing):
             self.quotas.anew()
         else:
             return self._complete(event)

@@ -47,7 +47,12 @@ class Connection(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """What came is no HTTP. aiohttp would log a traceback with what its sender wrote."""
+        """What came is no HTTP, or a fault of ours.
+
+        Of the first aiohttp would log a traceback with what its sender wrote.
+        """
+        if status >= 500:
+            return super().handle_error(request, status, exc, message)
         self.on_malformed()
         text = "not a request in HTTP/1.1\n"
         answer = web.Response(text=text, status=status, headers={"Server": NAME})

@@ -95,7 +95,8 @@ class Feed:
         async for signal in watch.signals(self._client, following):
             if isinstance(signal, reflector.Listing):
                 listed = set()
-                self._apply(events.Listing(kind))
+                if kind is events.Kind.QUOTAS:
+                    self._apply(events.QuotasListing())
             elif isinstance(signal, reflector.Listed):
                 self._apply(events.Listed(kind, frozenset(listed or ()), signal.version))
                 await self._complete(kind, len(listed or ()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -97,7 +98,7 @@ async def restored(product: Product, api: Api, folder: Path) -> None:
     await shows(api, namespace, gpu=1, seconds=60)
     for number in range(3):
         pod = gpu_pod(namespace, f"after-{number}", memory=1000)
-        await wait(lambda pod=pod: create(api, pod), "it enters", 60)  # type: ignore[misc]
+        await wait(partial(create, api, pod), "it enters", 60)
     with pytest.raises(ApiFailure, match="exceeded quota"):
         await create(api, gpu_pod(namespace, "one-too-many", memory=1000))
     await placed(api, namespace, "after-0")

@@ -293,11 +293,17 @@ def test_a_pod_past_its_grace_costs_nothing_and_keeps_its_card() -> None:
     assert (made.counts(quota).total, taken(made)) == (Amounts(), {})
 
 
-def test_a_mark_of_a_count_that_is_still_to_come_is_of_a_copy() -> None:
-    """From another cluster, or a backup: nobody would ever count that quota."""
+def all_listed() -> Cluster:
+    """Without anything in it, as of version 100."""
     made = Cluster(Settings())
     for kind in events.Kind:
         made.apply(events.Listed(kind, frozenset(), 100), 0)
+    return made
+
+
+def test_a_mark_of_a_count_that_is_still_to_come_is_of_a_copy() -> None:
+    """From another cluster, or a backup: nobody would ever count that quota."""
+    made = all_listed()
     own = msgspec.structs.replace(a_quota("90", gpumem=7), counted=80)
     made.apply(events.QuotaSeen(own), 0)
     assert made.quotas.of("team")[0].counted == 80
@@ -316,15 +322,13 @@ def test_a_mark_of_a_count_that_is_still_to_come_is_of_a_copy() -> None:
 
 
 def test_after_a_restore_of_etcd_lists_hold_whatever_was_seen_before() -> None:
-    made = Cluster(Settings())
-    for kind in events.Kind:
-        made.apply(events.Listed(kind, frozenset(), 100), 0)
+    made = all_listed()
     late = msgspec.structs.replace(a_quota("90", gpumem=7), counted=85)
     made.apply(events.QuotaSeen(late), 0)
     early = msgspec.structs.replace(a_quota("40", gpumem=5), counted=30)
     made.apply(events.QuotaSeen(early), 0)
     assert made.quotas.of("team") == [late]
-    made.apply(events.Listing(events.Kind.QUOTAS), 0)
+    made.apply(events.QuotasListing(), 0)
     made.apply(events.QuotaSeen(early), 0)
     made.apply(events.Listed(events.Kind.QUOTAS, frozenset({"team/quota"}), 50), 0)
     assert made.quotas.of("team") == [early]

@@ -116,6 +116,26 @@ async def test_what_is_no_http_is_counted_and_told_in_one_line(
     assert "secret" not in caplog.text
 
 
+async def test_a_fault_of_ours_is_not_taken_for_what_is_no_http(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = Server({("POST", "/echo"): Route(echo, 100)}, grace=0.1)
+
+    async def fails(_: object) -> None:
+        raise RuntimeError("on purpose")
+
+    monkeypatch.setattr(server, "_routed", fails)
+    port = await server.start("127.0.0.1", 0, None)
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(f"http://127.0.0.1:{port}/echo", data=b"x") as answer,
+    ):
+        assert answer.status == 500
+    await server.stop()
+    assert server.malformed == 0
+    assert "on purpose" in caplog.text
+
+
 WHERE = {
     "127.0.0.1": True,
     "127.100.0.10": True,
