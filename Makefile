@@ -74,6 +74,7 @@ bench: $(STAMP)
 
 bench-cluster: $(STAMP)
 	$(BIN)/python -m tests.cluster.binaries
+	$(BIN)/python -m benchmarks.bench_policies
 	$(BIN)/python -m benchmarks.bench_quota
 	$(BIN)/python -m benchmarks.bench_cluster --nodes 1000
 	$(BIN)/python -m benchmarks.bench_cluster --nodes 5000

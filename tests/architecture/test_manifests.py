@@ -74,6 +74,12 @@ def test_the_policies_guard_our_annotations_and_our_scheduler() -> None:
     beginnings, ends = (each["expression"] for each in policies[1]["spec"]["variables"][:2])
     assert re.findall("'([^']+)'", beginnings) == list(keys.RESERVED_PREFIXES)
     assert re.findall("'([^']+)'", ends) == list(keys.RESERVED_SUFFIXES)
+    (condition,) = policies[1]["spec"]["matchConditions"]
+    (pattern,) = re.findall(r"matches\( ?r'\^\(([^']+)\)'\)", condition["expression"])
+    assert pattern.replace("\\.", ".").split("|") == list(keys.RESERVED_PREFIXES)
+    assert re.findall(r"endsWith\('([^']+)'\)", condition["expression"]) == [
+        *keys.RESERVED_SUFFIXES
+    ]
 
 
 def test_kube_scheduler_sees_all_nodes_and_leaves_our_resources_to_us() -> None:
