@@ -116,7 +116,7 @@ class Charging:
         self._serving: set[str] = set()
         self._gone: defaultdict[str, set[str]] = defaultdict(set)
         self._rivals: dict[str, _Rivals] = {}
-        self._begun, self._answered = 0.0, 0.0
+        self._begun, self._answered, self._asking = 0.0, 0.0, 0
 
     async def charge(self, pod: Pod, claim: Claim, *, binds: bool = False) -> Refusal | None:
         """Charge the claim to all quotas that count the pod, or to none; None: it is charged.
@@ -139,6 +139,10 @@ class Charging:
     def silent_for(self, seconds: float) -> bool:
         """Has the API server answered nothing for so long, while it was being asked?"""
         return self._begun > self._answered and time.monotonic() - self._begun >= seconds
+
+    def asking(self) -> bool:
+        """Is a question on its way to the API server? Whoever waits for it, hears of its end."""
+        return self._asking > 0
 
     def judge(self, pod: Pod, claim: Claim) -> Refusal | None:
         """What charging would answer now, by what was read last: for a dry run."""
@@ -354,12 +358,15 @@ class Charging:
     async def _ask(self, method: str, path: str, body: bytes | None) -> bytes:
         if self._begun <= self._answered:
             self._begun = time.monotonic()
+        self._asking += 1
         try:
             answer = await self._api.request(method, path, body, content_type=MERGE_PATCH)
         except errors.ApiError as error:
             if error.status:
                 self._answered = time.monotonic()
             raise
+        finally:
+            self._asking -= 1
         self._answered = time.monotonic()
         return answer
 

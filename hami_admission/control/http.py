@@ -33,17 +33,17 @@ class Reply(msgspec.Struct, frozen=True):
     body: bytes
     status: int = 200
     content_type: str = JSON
-    again: int = 0
-    """Seconds after which the same should be asked again, of whoever else serves; 0: not at all."""
+    again: int | None = None
+    """Seconds after which the same should be asked again, of whoever else serves; None: not."""
 
 
-def later(text: str) -> Reply:
-    """Not now, and not here: the API server asks once more in a second, within its time limit.
+def later(text: str, seconds: int = 1) -> Reply:
+    """Not now, and not here: the API server asks once more in ``seconds``, within its time limit.
 
     It does so for a webhook that answers 429 or 5xx with Retry-After (client-go, rest.Request); the
     connection is closed, so that another replica may be the one who is asked.
     """
-    return Reply(text.encode() + b"\n", 503, "text/plain", again=1)
+    return Reply(text.encode() + b"\n", 503, "text/plain", again=seconds)
 
 
 Meter = Callable[[str, int, float], None]
@@ -289,10 +289,10 @@ class Server:
 
 def _response(reply: Reply) -> web.Response:
     headers = {"Content-Type": reply.content_type}
-    if reply.again:
+    if reply.again is not None:
         headers["Retry-After"] = str(reply.again)
     answer = web.Response(body=reply.body, status=reply.status, headers=headers)
-    if reply.again:
+    if reply.again is not None:
         answer.force_close()
     return answer
 

@@ -34,6 +34,10 @@ LOOKS_SECONDS = (1.0, 0.25, 0.25, 0.25)
 """Between looks whether it is silent, as long as there is time for another replica."""
 
 
+LONG_SILENT_SECONDS = 5.0
+"""From then on our probe fails; whoever is still sent here may have no other replica, and waits."""
+
+
 SENDING_SECONDS = 0.2
 """What a body may take of the webhooks' timeout before there is less of it for the quota."""
 
@@ -50,7 +54,15 @@ NAMELESS = Objection(
 
 
 class Silent(Exception):
-    """The API server does not answer this replica."""
+    """The API server does not answer this replica; ``again``: seconds until another is asked.
+
+    A review that has waited goes on at once. One that meets a known silence goes on in a second:
+    until our probe fails it may come back here, and so it has three turns in its time.
+    """
+
+    def __init__(self, again: int) -> None:
+        super().__init__()
+        self.again = again
 
 
 class Webhook:
@@ -111,9 +123,9 @@ class Webhook:
         claim = self._cluster.claim(pod, decision, self._clock())
         try:
             refusal = await self._refusal(review, pod, claim)
-        except Silent:
+        except Silent as silent:
             self.verdicts[LATER] += 1
-            return later("the API server does not answer this replica")
+            return later("the API server does not answer this replica", silent.again)
         except TimeoutError:
             text = f"the quota of namespace {pod.namespace} could not be written in time; try again"
             return self._later(reviews.deny(review, text, code=429))
@@ -130,6 +142,8 @@ class Webhook:
     async def _refusal(self, review: Review, pod: Pod, claim: Claim) -> Refusal | None:
         if review.dry_run:
             return self._charging.judge(pod, claim)
+        if self._known_silent():
+            raise Silent(again=1)
         charge = asyncio.create_task(self._charging.charge(pod, claim))
         try:
             async with asyncio.timeout(self._cluster.settings.review_seconds):
@@ -141,8 +155,17 @@ class Webhook:
         for seconds in LOOKS_SECONDS:
             await asyncio.wait({charge}, timeout=seconds)
             if not charge.done() and self._charging.silent_for(SILENT_SECONDS):
-                raise Silent
+                raise Silent(again=0)
         return await charge
+
+    def _known_silent(self) -> bool:
+        """Only while a question is on its way: without one nobody would hear that it is over."""
+        charging = self._charging
+        return (
+            charging.asking()
+            and charging.silent_for(SILENT_SECONDS)
+            and not charging.silent_for(LONG_SILENT_SECONDS)
+        )
 
     def _without_pod(self, review: Review) -> Reply:
         """About something else; or of a pod that we do not look at, which its user is told."""

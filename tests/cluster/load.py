@@ -38,6 +38,9 @@ async def admitted(api: Api, pod: Json) -> bool:
 LATE = "could not be written in time; try again"
 """What a review answers, in its own time, where the API server is too slow to write the quota."""
 
+UNANSWERED = "context deadline exceeded"
+"""What the API server says of a webhook whose time is over."""
+
 SLOW_SECONDS = 0.25
 """For one write of a quota: on a machine that carries the load it takes a twentieth of that."""
 
@@ -53,11 +56,11 @@ def slow_writes(audit: Audit, namespace: str) -> list[tuple[datetime, datetime]]
     return [each for each in times if (each[1] - each[0]).total_seconds() >= SLOW_SECONDS]
 
 
-def excused(late: list[datetime], audit: Audit, namespace: str) -> bool:
-    """Was the API server slow before each of these, while the review waited?"""
+def unexcused(late: list[datetime], audit: Audit, namespace: str) -> list[datetime]:
+    """Those before which the API server was not slow, while the review waited."""
     slow = slow_writes(audit, namespace)
     review = timedelta(seconds=Settings().review_seconds + 1)
-    return all(any(begun <= at and end >= at - review for begun, end in slow) for at in late)
+    return [at for at in late if not any(begun <= at and end >= at - review for begun, end in slow)]
 
 
 def _time(text: str) -> datetime:
@@ -72,8 +75,9 @@ does not answer makes them as many; on one that does not, all would be too late 
 class Load:
     """Creations at a steady pace, as long as they are answered; keeps what failed.
 
-    ``late`` is when it was answered that the quota could not be written in time: which is no fault
-    of ours where the API server was slow, see ``excused``.
+    ``late`` is when it was answered that the quota could not be written in time, ``unanswered``
+    when the API server had waited as long as it does: no fault of ours where it was slow itself,
+    see ``unexcused``.
 
     ``gated``: pods that no scheduler looks at. Those that are looked at and find no node are told
     of in events, by each new leader of them all at once, and that is what is measured then.
@@ -89,6 +93,7 @@ class Load:
         self._pending: set[asyncio.Task[None]] = set()
         self.failures: list[str] = []
         self.late: list[datetime] = []
+        self.unanswered: list[datetime] = []
         self.created = 0
         self.admitted = 0
         self.over = False
@@ -121,6 +126,8 @@ class Load:
         except ApiFailure as failure:
             if LATE in failure.message:
                 self.late.append(datetime.now(UTC))
+            elif UNANSWERED in failure.message:
+                self.unanswered.append(datetime.now(UTC))
             else:
                 self.failures.append(failure.message)
         else:

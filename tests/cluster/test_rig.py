@@ -24,7 +24,7 @@ from tests.cluster.audit import Audit
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.credentials import Authority
 from tests.cluster.kinds import KINDS
-from tests.cluster.load import excused
+from tests.cluster.load import unexcused
 from tests.cluster.processes import Process, StartFailure
 
 if TYPE_CHECKING:
@@ -376,9 +376,9 @@ def test_a_late_answer_is_excused_by_a_slow_write_before_it_and_by_no_other(
     )
     moment = datetime(2026, 11, 30, 18, 0, 0, tzinfo=UTC)
     found = {
-        seconds: excused([moment + timedelta(seconds=seconds)], Audit(log), "team")
+        seconds: unexcused([moment + timedelta(seconds=seconds)], Audit(log), "team") == []
         for seconds in (1, 9, 11, 13, 20, 31)
     }
     assert found == {1: False, 9: False, 11: True, 13: True, 20: False, 31: False}
-    assert excused([], Audit(log), "team")
-    assert not excused([moment + timedelta(seconds=11)], Audit(log), "other")
+    assert unexcused([], Audit(log), "team") == []
+    assert unexcused([moment + timedelta(seconds=11)], Audit(log), "other")

@@ -97,6 +97,35 @@ async def test_an_api_server_that_does_not_answer_in_time_is_a_denial_in_time(
     assert "could not be written (403: no)" in response["status"]["message"]
 
 
+async def test_a_silence_is_waited_for_once_and_another_replica_asked_at_once(
+    tasks: asyncio.TaskGroup,
+) -> None:
+    """Who comes while it lasts has not the time for a second of waiting at each replica."""
+    hook = webhook(tasks, Silent(20, errors.Unreachable(0, "away")))
+    assert await turn(hook) == (503, 0, 1.0)
+    assert await turn(hook) == (503, 1, 0.0)
+    await asyncio.sleep(1)
+    assert await turn(hook) == (503, 1, 0.0)
+    # Our probe fails: whoever comes now has no other replica.
+    await asyncio.sleep(3)
+    assert await turn(hook) == (503, 0, 1.0)
+
+
+async def test_with_no_question_on_its_way_the_next_review_asks(tasks: asyncio.TaskGroup) -> None:
+    """Or nobody would hear that the silence is over."""
+    hook = webhook(tasks, Silent(2, errors.Unreachable(0, "away")))
+    assert await turn(hook) == (503, 0, 1.0)
+    await asyncio.sleep(1.5)
+    assert await turn(hook) == (503, 0, 1.0)
+
+
+async def turn(hook: Webhook) -> tuple[int, int | None, float]:
+    """The status, when to ask again, and how long it took to say so."""
+    begun = asyncio.get_running_loop().time()
+    reply = await hook.validate(review(rewritten()))
+    return reply.status, reply.again, round(asyncio.get_running_loop().time() - begun, 2)
+
+
 async def test_what_somebody_changed_after_us_is_refused(tasks: asyncio.TaskGroup) -> None:
     pod = rewritten()
     pod["spec"]["containers"][0]["env"] = []
