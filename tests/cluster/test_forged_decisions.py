@@ -89,20 +89,27 @@ async def test_no_controller_brings_them_for_its_user(cluster: Product) -> None:
         await wait(lambda: alice.get(f"{KINDS['Pod'].path(namespace)}?limit=1"), "alice may")
         for kind in WORKLOADS:
             path = KINDS[kind].path(namespace)
-            await alice.create(path, workload(kind, SEES_ALL, ALL))
-        plain = workload("Deployment", SEES_ALL, {})
-        plain["metadata"]["name"] = "source"
-        await alice.create(KINDS["Deployment"].path(namespace), plain)
+            await alice.create(path, workload(kind, build.container(), ALL))
+        # Of what both policies refuse, each API server tells one by an order of its own.
+        for name, annotations in (("source", {}), ("both", ALL)):
+            document = workload("Deployment", SEES_ALL, annotations)
+            document["metadata"]["name"] = name
+            document["spec"]["selector"]["matchLabels"] = {"app": name}
+            document["spec"]["template"]["metadata"]["labels"] = {"app": name}
+            await alice.create(KINDS["Deployment"].path(namespace), document)
         # A Deployment's pods are its ReplicaSet's to create.
-        missing = {*WORKLOADS, "source"} - {"Deployment"}
+        missing = {*WORKLOADS, "source", "both"} - {"Deployment"}
 
         async def heard() -> bool:
             for event in await admin.list(KINDS["Event"].path(namespace)):
-                message = event["message"]
+                message, told_of = event["message"], event["involvedObject"]
+                sourced = "asks for no accelerator" in message
                 if REFUSED in message:
-                    missing.discard(event["involvedObject"]["kind"])
-                if "asks for no accelerator" in message:
+                    missing.discard(told_of["kind"])
+                if sourced and told_of["name"].startswith("source-"):
                     missing.discard("source")
+                if (sourced or REFUSED in message) and told_of["name"].startswith("both-"):
+                    missing.discard("both")
             return not missing
 
         try:
@@ -115,7 +122,7 @@ async def test_no_controller_brings_them_for_its_user(cluster: Product) -> None:
         told_of, *_ = [
             each["message"]
             for each in await admin.list(KINDS["Event"].path(namespace))
-            if each["involvedObject"]["kind"] == "DaemonSet" and REFUSED in each["message"]
+            if each["involvedObject"]["name"] == "daemonset" and REFUSED in each["message"]
         ]
         assert all(name in told_of for name in ALL)
         for kind in WORKLOADS:
