@@ -88,7 +88,9 @@ async def cost(api: Api, server: Process, pod: Json, count: int) -> float:
     return (cpu_seconds(server) - begun) / count * 1000
 
 
-async def measured(pods: int, rounds: int) -> dict[tuple[str, str], list[float]]:
+async def measured(
+    api: Api, server: Process, pods: int, rounds: int
+) -> dict[tuple[str, str], list[float]]:
     """By case and whose policies."""
     whose = {
         "none": [],
@@ -98,17 +100,14 @@ async def measured(pods: int, rounds: int) -> dict[tuple[str, str], list[float]]
     found: dict[tuple[str, str], list[float]] = {
         (case, name): [] for case in CASES for name in whose
     }
-    with ControlPlane() as plane:
-        server = plane.apiserver
-        async with Api(plane.url, plane.ca_file, plane.token("admin")) as api:
-            account = KINDS["ServiceAccount"].path("default", "default")
-            await wait(lambda: api.get(account), "default service account", 60)
-            await cost(api, server, CASES["plain"], pods)
-            for name in [*whose] * rounds:
-                await put(api, whose[name])
-                for case, pod in CASES.items():
-                    await cost(api, server, pod, pods // 4)
-                    found[case, name].append(await cost(api, server, pod, pods))
+    account = KINDS["ServiceAccount"].path("default", "default")
+    await wait(lambda: api.get(account), "default service account", 60)
+    await cost(api, server, CASES["plain"], pods)
+    for name in [*whose] * rounds:
+        await put(api, whose[name])
+        for case, pod in CASES.items():
+            await cost(api, server, pod, pods // 4)
+            found[case, name].append(await cost(api, server, pod, pods))
     return found
 
 
@@ -119,7 +118,10 @@ async def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
     table = Table("pod", "policies", "ms of kube-apiserver per creation: median", "all")
-    for (case, name), values in (await measured(options.pods, options.rounds)).items():
+    with ControlPlane() as plane:
+        async with Api(plane.url, plane.ca_file, plane.token("admin")) as api:
+            found = await measured(api, plane.apiserver, options.pods, options.rounds)
+    for (case, name), values in found.items():
         every = " ".join(f"{value:.1f}" for value in values)
         table.add_row(case, name, f"{statistics.median(values):.1f}", every)
     Console(width=120).print(table)
