@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import time
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,7 @@ from hami_admission.kube.events import Recorder
 from hami_admission.metrics import agent, node
 from hami_admission.node import inventory, sources
 from hami_admission.node.admissions import Admissions
+from hami_admission.node.starting import NotPlaced, OtherCards
 from hami_admission.settings import Mistakes
 from hami_admission.wire import evictions
 from hami_admission.wire.notices import Notice
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
     from hami_admission.kube.client import Client
     from hami_admission.node.options import Options
     from hami_admission.node.pods import OwnPod
+    from hami_admission.node.starting import Objection
 
 log = logging.getLogger(__name__)
 
@@ -158,17 +161,17 @@ class _Agent:
         admissions = Admissions()
         self.own = Own(client, name, admissions)
         self.resources = PodResources(Path(flags.pod_resources))
-        self.desk = Desk(admissions, self.own, self.resources, self._mismatched)
+        self.desk = Desk(admissions, self.own, self.resources, self._refused)
         self.desk.options = options
         self.cards = Cards(name, driver, options, self.own, clock)
-        self.plugin = Plugin(options.resource_name, self.desk, checked=options.decides == "devices")
+        self.plugin = Plugin(options.resource_name, self.desk)
         self.kubelet = Kubelet(Path(flags.kubelet_folder), [self.plugin])
         self.register = Register(client, name)
         self.rivals = Rivals(name, self.resources, self.plugin, self.kubelet, self.recorder.tell)
         self.monitor = Monitor(driver, self.cards, self.own, self.resources)
         self.pages = Pages(self._families, self._missing)
         self.instances = Instances(client, name, driver, self.own, time.monotonic)
-        self.mismatches = 0
+        self.refusals: Counter[type[Objection]] = Counter()
         self._cutting: asyncio.Task[None] | None = None
         self._client = client
         self._misplaced: asyncio.Queue[OwnPod] = asyncio.Queue()
@@ -198,7 +201,9 @@ class _Agent:
             "allocations": self.plugin.allocations,
             "answer_seconds": self.plugin.seconds,
             "node_writes": self.register.writes,
-            "mismatches": self.mismatches,
+            "mismatches": self.refusals[OtherCards],
+            "not_placed": self.refusals[NotPlaced],
+            "unchecked": self.desk.unchecked,
             "instances": self.instances.made,
         }
         found = self.cards.inventory
@@ -249,12 +254,16 @@ class _Agent:
         await stop.wait()
         raise _Stop
 
-    def _mismatched(self, pod: OwnPod, text: str) -> None:
-        self.mismatches += 1
-        log.error("pod on other cards", extra={"pod": f"{pod.namespace}/{pod.name}", "error": text})
-        notice = Notice(pod.namespace, pod.name, pod.uid, "OtherCards", text, "Warning")
+    def _refused(self, pod: OwnPod, objection: Objection, text: str) -> None:
+        self.refusals[type(objection)] += 1
+        fields = {"pod": f"{pod.namespace}/{pod.name}", "error": text}
+        log.error("container kept from starting", extra=fields)
+        if isinstance(objection, OtherCards):
+            notice = Notice(pod.namespace, pod.name, pod.uid, "OtherCards", text, "Warning")
+            self._misplaced.put_nowait(pod)
+        else:
+            notice = Notice(pod.namespace, pod.name, pod.uid, "NotPlaced", text, "Warning")
         self.recorder.tell(notice)
-        self._misplaced.put_nowait(pod)
 
     async def _evict(self) -> None:
         """Pods that the kubelet gave other cards than theirs: they cannot start, and go.

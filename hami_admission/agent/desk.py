@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import shutil
 import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from hami_admission.agent.podresources import Unanswered
-from hami_admission.node import ids, response
+from hami_admission.node import ids, response, starting
+from hami_admission.node.starting import OtherCards
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -19,21 +22,31 @@ if TYPE_CHECKING:
     from hami_admission.node.options import Options
     from hami_admission.node.pods import OwnPod
     from hami_admission.node.response import Response
+    from hami_admission.node.starting import Objection
+
+log = logging.getLogger(__name__)
 
 EVERYBODY = 0o777
 
+LOOKS, LOOK_SECONDS = 50, 0.1
+"""For a pod that the kubelet has heard of before us; it waits half a minute for our answer."""
+
 
 class Pods(Protocol):
-    """The pods of the node."""
+    """The pods of the node; ``listed``: all that there are have been seen."""
+
+    listed: bool
 
     def by_name(self, namespace: str, name: str) -> OwnPod | None:
         """The pod of that name, as it was last seen."""
 
 
 class Desk:
-    """Answers from what the agent knows; ``mismatched`` is told of pods on other cards than theirs.
+    """Answers from what the agent knows; ``refused`` is told of each pod that was kept from
+    starting, why, and in which words.
 
-    ``options`` and ``cards`` are what they are at the moment.
+    ``options`` and ``cards`` are what they are at the moment; ``unchecked`` counts the containers
+    that started though the kubelet did not say whose they are.
     """
 
     def __init__(
@@ -41,14 +54,15 @@ class Desk:
         admissions: Admissions,
         own: Pods,
         resources: PodResources,
-        mismatched: Callable[[OwnPod, str], None],
+        refused: Callable[[OwnPod, Objection, str], None],
     ) -> None:
         self.options: Options
         self.cards: Mapping[str, CardFacts] = {}
         self._admissions = admissions
         self._own = own
         self._resources = resources
-        self._mismatched = mismatched
+        self._refused = refused
+        self.unchecked = 0
 
     def preferred(self, available: Sequence[str], must: Sequence[str], size: int) -> list[str]:
         """On the cards of the pod whose turn it is, as far as can be told."""
@@ -67,35 +81,48 @@ class Desk:
         return response.of(devices, usage, self.options, self.cards, controlled=controlled)
 
     async def objection(self, devices: Sequence[str]) -> str:
-        """In mode ``devices``: is this container on the cards that its pod has annotated?
+        """Was this container's pod placed, and in mode ``devices``: on these cards?
 
         A kubelet that does not say whose devices these are is not contradicted: it would keep every
-        container of the node from starting.
+        container of the node from starting. Nor is anybody before the pods of the node were listed.
         """
-        if self.options.decides != "devices":
-            return ""
         try:
-            holdings = await self._resources.holdings()
-        except Unanswered:
+            holdings = await self._resources.fresh()
+        except Unanswered as error:
+            self.unchecked += 1
+            log.warning("container not checked", extra={"error": str(error)})
             return ""
         given = frozenset(devices)
         for each in holdings:
             if each.resource == self.options.resource_name and each.devices == given:
-                return self._compared(each)
+                return await self._compared(each)
         return ""
 
-    def _compared(self, holding: Holding) -> str:
-        pod = self._own.by_name(holding.namespace, holding.pod)
-        annotated = pod.cards(holding.container) if pod is not None else frozenset()
-        given = frozenset(map(ids.card, holding.devices))
-        if pod is None or not annotated or annotated == given:
+    async def _compared(self, holding: Holding) -> str:
+        if not self._own.listed:
+            self.unchecked += 1
             return ""
-        text = (
-            f"container {holding.container} was given {', '.join(sorted(given))}"
-            f" and has {', '.join(sorted(annotated))} annotated"
-        )
-        self._mismatched(pod, text)
-        return f"{text}: it must not start on other cards than it was placed on; delete the pod"
+        pod = await self._pod(holding)
+        if pod is None:
+            return (
+                f"pod {holding.namespace}/{holding.pod} is not known to the agent of this node yet;"
+                " the container is started when it is"
+            )
+        given = frozenset(map(ids.card, holding.devices))
+        found = starting.objection(pod, holding.container, given, self.options.decides)
+        if found is None:
+            return ""
+        text = _said(found, self.options.resource_name)
+        self._refused(pod, found, text)
+        return text
+
+    async def _pod(self, holding: Holding) -> OwnPod | None:
+        for _ in range(LOOKS):
+            pod = self._own.by_name(holding.namespace, holding.pod)
+            if pod is not None:
+                return pod
+            await asyncio.sleep(LOOK_SECONDS)
+        return None
 
     def _fresh(self, devices: Sequence[str]) -> None:
         """The folder of these devices as if nobody had had them before."""
@@ -110,3 +137,17 @@ class Desk:
 
 def _cards(devices: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(map(ids.card, devices)))
+
+
+def _said(objection: Objection, resource: str) -> str:
+    if isinstance(objection, OtherCards):
+        return (
+            f"container {objection.container} was given {', '.join(objection.given)} and has"
+            f" {', '.join(objection.annotated)} annotated: it must not start on other cards than it"
+            " was placed on; delete the pod"
+        )
+    return (
+        f"container {objection.container} asks for {resource} and its pod was not placed by"
+        " hami-admission: it must not start on cards that nobody counts for it; delete the pod and"
+        " create it again"
+    )

@@ -26,7 +26,8 @@ def _nobody() -> None:
 
 
 class Own:
-    """Those that have cards of ours, by uid; who is new to the kubelet is entered for admission."""
+    """Those that have not ended, by uid; who has cards of ours and is new to the kubelet is entered
+    for admission."""
 
     def __init__(self, client: Client, node: str, admissions: Admissions) -> None:
         self._client = client
@@ -39,7 +40,7 @@ class Own:
 
     def by_name(self, namespace: str, name: str) -> OwnPod | None:
         """The pod of that name, as it was last seen."""
-        for pod in self._pods.values():
+        for pod in reversed(self._pods.values()):  # one of before may not be gone yet
             if (pod.namespace, pod.name) == (namespace, name):
                 return pod
         return None
@@ -74,13 +75,13 @@ class Own:
         except Malformed as error:
             log.warning("pod passed over", extra={"error": str(error)})
             return ""
-        if pod.ended or not pod.needs:
+        if pod.ended:
             self._gone(pod.uid)
             return pod.uid
         self._pods[pod.uid] = pod
         if pod.places:
             self.on_cut()
-        if pod.asks:
+        if pod.asks and pod.needs:
             self._admissions.bound(pod.uid, pod.needs)
         else:
             self._admissions.gone(pod.uid)

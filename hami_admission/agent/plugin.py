@@ -41,13 +41,12 @@ class Answers(Protocol):
 
 
 class Plugin:
-    """Serves a resource; ``offer`` replaces what is offered. ``checked``: containers are looked at
-    before they start."""
+    """Serves a resource; ``offer`` replaces what is offered."""
 
-    def __init__(self, resource: str, answers: Answers, *, checked: bool) -> None:
+    def __init__(self, resource: str, answers: Answers) -> None:
         self.resource = resource
         self.options = v1beta1.DevicePluginOptions(
-            pre_start_required=checked, get_preferred_allocation_available=True
+            pre_start_required=True, get_preferred_allocation_available=True
         )
         self.allocations = 0
         self.seconds = 0.0

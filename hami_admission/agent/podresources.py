@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +17,10 @@ if TYPE_CHECKING:
 
 SOCKET = Path("/var/lib/kubelet/pod-resources/kubelet.sock")
 ASK_SECONDS = 5.0
+
+ATTEMPTS, AGAIN_SECONDS = 5, 0.3
+"""Where containers wait: the kubelet answers at most a hundred questions a second, of all who ask
+(pkg/kubelet/apis/podresources, DefaultPodResourcesQPS)."""
 
 _ANEW = (("grpc.use_local_subchannel_pool", 1),)
 """Otherwise a channel waits out what another has failed at before: the kubelet that was there."""
@@ -39,6 +45,10 @@ class PodResources:
 
     def __init__(self, socket: Path) -> None:
         self._socket = socket
+        self._asking = asyncio.Lock()
+        self._tickets = 0
+        self._covered = 0
+        self._last: list[Holding] = []
 
     async def holdings(self) -> list[Holding]:
         """What is given out; raises Unanswered."""
@@ -51,6 +61,28 @@ class PodResources:
             for container in pod.containers
             for each in _by_resource(container.devices)
         ]
+
+    async def fresh(self) -> list[Holding]:
+        """What is given out at some moment from now on; raises Unanswered.
+
+        Who comes while a question is on its way shares the next one: forty pods that start at once
+        are no forty questions.
+        """
+        self._tickets += 1
+        mine = self._tickets
+        async with self._asking:
+            if self._covered < mine:
+                covers = self._tickets
+                self._last = await self._patiently()
+                self._covered = covers
+            return self._last
+
+    async def _patiently(self) -> list[Holding]:
+        for _ in range(ATTEMPTS - 1):
+            with suppress(Unanswered):
+                return await self.holdings()
+            await asyncio.sleep(AGAIN_SECONDS)
+        return await self.holdings()
 
     async def allocatable(self, resource: str) -> frozenset[str]:
         """The device ids of a resource that the kubelet gives out; raises Unanswered."""

@@ -161,6 +161,12 @@ class Variable(_Wire, frozen=True):
     value_from: ValueFrom | None = None
 
 
+class Resources(_Wire, frozen=True):
+    """What a container asks."""
+
+    limits: dict[str, Quantity] | None = None
+
+
 class Container(_Wire, frozen=True):
     """A container of a pod or a template."""
 
@@ -169,6 +175,7 @@ class Container(_Wire, frozen=True):
     command: list[str] | None = None
     args: list[str] | None = None
     env: list[Variable] | None = None
+    resources: Resources = Resources()
 
 
 class PodSpec(_Wire, frozen=True):
@@ -178,6 +185,13 @@ class PodSpec(_Wire, frozen=True):
     node_name: str = ""
     node_selector: dict[str, str] | None = None
     containers: list[Container] | None = None
+    init_containers: list[Container] | None = None
+
+    @property
+    def limits(self) -> frozenset[str]:
+        """The names of what any of its containers may have."""
+        every = (*(self.containers or ()), *(self.init_containers or ()))
+        return frozenset(name for each in every for name in each.resources.limits or ())
 
 
 class Pod(Object, frozen=True, kw_only=True):

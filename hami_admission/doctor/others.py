@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from hami_admission.admission.scope import DEFAULT_SCHEDULER
 from hami_admission.doctor import finding
 from hami_admission.vendors import table
 
@@ -24,11 +25,17 @@ UPSTREAM_SCHEDULER = "hami-scheduler"
 """facts/scheduling.md 2 and 14: what a release of HAMi is made of."""
 
 _PLUGINS, _UPSTREAM, _WAITING = "device plugins", "HAMi", "waiting pods"
+_PAST = "pods past us"
 
 
 def check(observed: Observed) -> list[Finding]:
-    """Other device plugins, HAMi, and pods that wait."""
-    return [*_plugins(observed), *_upstream(observed), *_waiting(observed)]
+    """Other device plugins, HAMi, pods that wait, and pods that never passed us."""
+    return [
+        *_plugins(observed),
+        *_upstream(observed),
+        *_waiting(observed),
+        *_past(observed),
+    ]
 
 
 def _plugins(observed: Observed) -> Iterator[Finding]:
@@ -121,3 +128,23 @@ def _waiting(observed: Observed) -> Iterator[Finding]:
         yield finding.warning(_WAITING, "pods", text, f"kubectl -n {namespace} describe pod {name}")
     if not old:
         yield finding.ok(_WAITING, "pods", "none of ours for over 10 minutes")
+
+
+def _past(observed: Observed) -> Iterator[Finding]:
+    """Pods from before the product, while it was away, or where it does not look."""
+    names = table.build(observed.settings).owners.keys()
+    past = sorted(
+        each.place
+        for each in observed.pods.value or ()
+        if each.spec.scheduler_name in {"", DEFAULT_SCHEDULER} and names & each.spec.limits
+    )
+    if past:
+        text = (
+            f"{len(past)} that ask for our resources wait for another scheduler:"
+            f" {finding.some(past)}; nobody counts them, and on a node of our agent their"
+            " containers do not start"
+        )
+        do = "delete these pods and create them again; a Deployment or Job does so by itself"
+        yield finding.problem(_PAST, "pods", text, do)
+    elif observed.pods.value is not None:
+        yield finding.ok(_PAST, "pods", "none that waits has passed by our webhooks")

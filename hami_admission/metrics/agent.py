@@ -30,6 +30,8 @@ COUNTED = {
     "hami_admission_agent_node_writes": "Writes of the node's annotations.",
     "hami_admission_agent_instances": "MIG instances that were made.",
     "hami_admission_agent_mismatches": "Containers kept from starting on other cards than theirs.",
+    "hami_admission_agent_not_placed": "Containers kept from starting that nobody placed.",
+    "hami_admission_agent_unchecked": "Containers started though nobody said whose they are.",
 }
 
 

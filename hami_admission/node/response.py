@@ -1,8 +1,8 @@
 """What the kubelet is answered for a container: environment, mounts, devices (facts/node.md 1.10).
 
 Nothing of it depends on the pod. What does, stands in the environment that the pod was admitted
-with, which goes before this one; so a pod that was admitted past us sees the cards of its device
-ids and no others.
+with, which goes before this one. A container whose pod was not placed by us is given this and does
+not start (``starting``).
 """
 
 from __future__ import annotations

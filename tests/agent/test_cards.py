@@ -66,7 +66,7 @@ class Rig:
         self.driver = Driver(folder / "script.yaml")
         settings = {"isolation": "none", "quiet_seconds": 10, "split_count": 2, **options}
         self.cards = Cards("n", self.driver, Options(**settings), Pods(), lambda: self.now)
-        self.plugin = Plugin("nvidia.com/gpu", Answers(), checked=False)
+        self.plugin = Plugin("nvidia.com/gpu", Answers())
         self.node = Node()
         self.told: list[Notice] = []
         self.register = Register(self.node, "n")

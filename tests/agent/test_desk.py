@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 import pytest_asyncio
 
+from hami_admission.agent import desk, podresources
 from hami_admission.agent.desk import Desk
 from hami_admission.agent.podresources import PodResources
 from hami_admission.node import ids, response
 from hami_admission.node.admissions import Admissions, Need
 from hami_admission.node.options import Options
 from hami_admission.node.pods import OwnPod
+from hami_admission.node.starting import NotPlaced, OtherCards
 from tests.agent.kubelet import StandIn
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+    from hami_admission.agent.podresources import Holding
+    from hami_admission.node.options import Decides
+    from hami_admission.node.starting import Objection
 
 DEVICES = [device for uuid in ("GPU-a", "GPU-b", "GPU-c") for device in ids.of(uuid, 2)]
 
@@ -27,6 +34,7 @@ class Known:
 
     def __init__(self) -> None:
         self.pods: list[OwnPod] = []
+        self.listed = True
 
     def by_name(self, namespace: str, name: str) -> OwnPod | None:
         return next(
@@ -38,12 +46,12 @@ class Rig:
     def __init__(self, folder: Path, options: Options) -> None:
         self.admissions = Admissions()
         self.known = Known()
-        self.mismatches: list[tuple[str, str]] = []
+        self.refused: list[tuple[str, Objection]] = []
         self.desk = Desk(
             self.admissions,
             self.known,
             PodResources(folder / "kubelet.sock"),
-            lambda pod, text: self.mismatches.append((pod.name, text)),
+            lambda pod, objection, _: self.refused.append((pod.name, objection)),
         )
         self.desk.options = options
 
@@ -113,22 +121,68 @@ async def test_a_container_on_other_cards_than_its_own_does_not_start(
     stand_in.has("p", "main", "GPU-b-0")
     objection = await rig.desk.objection(["GPU-b-0"])
     assert objection.startswith("container main was given GPU-b and has GPU-a annotated")
-    assert rig.mismatches == [("p", "container main was given GPU-b and has GPU-a annotated")]
+    assert rig.refused == [("p", OtherCards("main", ("GPU-b",), ("GPU-a",)))]
 
 
-async def test_who_has_its_cards_or_is_not_known_starts(rig: Rig, stand_in: StandIn) -> None:
+@pytest.mark.parametrize("decides", ["devices", "environment"])
+async def test_a_container_that_nobody_placed_does_not_start(
+    rig: Rig, stand_in: StandIn, decides: Decides
+) -> None:
+    rig.desk.options = Options(decides=decides)
+    rig.pod("stranger")
+    stand_in.has("stranger", "main", "GPU-b-0")
+    objection = await rig.desk.objection(["GPU-b-0"])
+    assert "its pod was not placed by hami-admission" in objection
+    assert rig.refused == [("stranger", NotPlaced("main"))]
+
+
+@pytest.mark.parametrize("decides", ["devices", "environment"])
+async def test_a_pod_of_an_older_version_of_hami_was_placed(
+    rig: Rig, stand_in: StandIn, decides: Decides
+) -> None:
+    """Its entries were not one for each container."""
+    rig.desk.options = Options(decides=decides)
+    rig.pod("p", Need("init", ("GPU-a",)))
+    stand_in.has("p", "main", "GPU-a-1")
+    assert await rig.desk.objection(["GPU-a-1"]) == ""
+
+
+async def test_who_has_its_cards_starts(rig: Rig, stand_in: StandIn) -> None:
     rig.pod("p", Need("main", ("GPU-a",)))
     stand_in.has("p", "main", "GPU-a-1")
-    stand_in.has("stranger", "main", "GPU-b-0")
     assert await rig.desk.objection(["GPU-a-1"]) == ""
-    assert await rig.desk.objection(["GPU-b-0"]) == ""
     assert await rig.desk.objection(["GPU-c-0"]) == ""
-    assert rig.mismatches == []
+    assert rig.refused == []
 
 
-async def test_a_kubelet_that_does_not_say_keeps_nobody_from_starting(rig: Rig) -> None:
+async def test_who_is_not_known_yet_is_waited_for(rig: Rig, stand_in: StandIn) -> None:
+    stand_in.has("p", "main", "GPU-a-0")
+    asking = asyncio.create_task(rig.desk.objection(["GPU-a-0"]))
+    await asyncio.sleep(0.15)
     rig.pod("p", Need("main", ("GPU-a",)))
+    assert await asking == ""
+    stand_in.has("never", "main", "GPU-b-0")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(desk, "LOOKS", 1)
+        assert "not known to the agent of this node yet" in await rig.desk.objection(["GPU-b-0"])
+
+
+async def test_before_the_pods_of_the_node_are_listed_nobody_is_kept(
+    rig: Rig, stand_in: StandIn
+) -> None:
+    rig.known.listed = False
+    stand_in.has("stranger", "main", "GPU-b-0")
     assert await rig.desk.objection(["GPU-b-0"]) == ""
+    assert rig.desk.unchecked == 1
+
+
+async def test_a_kubelet_that_does_not_say_keeps_nobody_from_starting(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(podresources, "AGAIN_SECONDS", 0)
+    rig.pod("p")
+    assert await rig.desk.objection(["GPU-b-0"]) == ""
+    assert rig.desk.unchecked == 1
 
 
 async def test_by_environment_the_devices_decide_nothing(rig: Rig, stand_in: StandIn) -> None:
@@ -136,3 +190,28 @@ async def test_by_environment_the_devices_decide_nothing(rig: Rig, stand_in: Sta
     rig.pod("p", Need("main", ("GPU-a",)))
     stand_in.has("p", "main", "GPU-b-0")
     assert await rig.desk.objection(["GPU-b-0"]) == ""
+
+
+async def test_who_asks_at_once_is_answered_by_one_question(
+    rig: Rig, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """But by none that was begun before."""
+    rig.pod("p", Need("main", ("GPU-a",)))
+    asked = 0
+    holdings = PodResources.holdings
+
+    async def counted(self: PodResources) -> list[Holding]:
+        nonlocal asked
+        asked += 1
+        found = await holdings(self)
+        stand_in.has("late", "main", "GPU-b-1")
+        return found
+
+    monkeypatch.setattr(PodResources, "holdings", counted)
+    rig.pod("late")
+    stand_in.has("p", "main", "GPU-a-0")
+    found = await asyncio.gather(
+        *(rig.desk.objection(["GPU-a-0"]) for _ in range(20)), rig.desk.objection(["GPU-b-1"])
+    )
+    assert [bool(each) for each in found] == [False] * 20 + [True]
+    assert asked == 2

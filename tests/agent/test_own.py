@@ -64,7 +64,7 @@ async def test_who_is_new_to_the_kubelet_is_asked_for_in_the_order_of_arrival() 
         reflector.Seen(body("plain", card="")),
     )
     assert made.listed
-    assert {pod.name for pod in made.all()} == {"runs", "first", "second"}
+    assert {pod.name for pod in made.all()} == {"runs", "first", "second", "plain"}
     asked = admissions.next(1)
     assert asked is not None
     assert (asked.uid, asked.need.cards) == ("first", ("GPU-b",))

@@ -61,7 +61,7 @@ def answers() -> Answers:
 @pytest_asyncio.fixture
 async def plugin(answers: Answers, tmp_path: Path) -> AsyncIterator[Plugin]:
     """Registered for as long as the test lasts."""
-    made = Plugin("nvidia.com/gpu", answers, checked=True)
+    made = Plugin("nvidia.com/gpu", answers)
     await made.offer([Offer("a", healthy=True), Offer("b", healthy=False, numa=1)])
     kubelet = Kubelet(tmp_path, [made])
     task = asyncio.create_task(kubelet.run())

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 async def test_devices_that_we_never_offered_are_another_plugins(tmp_path: Path) -> None:
     told: list[Notice] = []
-    plugin = Plugin("nvidia.com/gpu", Answers(), checked=False)
+    plugin = Plugin("nvidia.com/gpu", Answers())
     await plugin.offer([Offer("a", healthy=True)])
     resources = PodResources(tmp_path / "kubelet.sock")
     rivals = Rivals("n", resources, plugin, Kubelet(tmp_path, [plugin]), told.append)

@@ -41,7 +41,7 @@ class Plain:
 @asynccontextmanager
 async def offered(node: NodeRig, resource: str, devices: Sequence[str]) -> AsyncIterator[None]:
     """Serves a plugin for the resource, registered with the node's kubelet."""
-    plugin = Plugin(resource, Plain(), checked=False)
+    plugin = Plugin(resource, Plain())
     await plugin.offer([Offer(each, healthy=True) for each in devices])
     kubelet = Kubelet(node.device_plugins, [plugin], "other")
     task = asyncio.create_task(kubelet.run())

@@ -529,6 +529,41 @@ async def test_by_devices_a_pod_on_other_cards_never_runs_and_goes(
     assert await metric(agent, "hami_admission_agent_mismatches_total") >= 1
 
 
+@pytest.mark.parametrize(
+    "mode",
+    [
+        pytest.param("environment", marks=pytest.mark.flags("--mode", "environment")),
+        pytest.param("devices", marks=pytest.mark.flags("--mode", "devices")),
+    ],
+)
+async def test_a_container_that_nobody_placed_never_starts(
+    agent: Agent, node: NodeRig, api: Api, namespace: str, mode: str
+) -> None:
+    """As of a pod that waited before the product was installed, and was bound by another."""
+    name = f"early-by-{mode}"
+    path = KINDS["Pod"].path("kube-system", name)
+    pod = gpu_pod("kube-system", name, {RESOURCE: "1"}, "echo started; sleep 600")
+    pod["spec"]["containers"][0]["env"] = [{"name": "NVIDIA_VISIBLE_DEVICES", "value": "all"}]
+    made = await api.create(KINDS["Pod"].path("kube-system"), pod)
+    try:
+        target = {"apiVersion": "v1", "kind": "Node", "name": node.name}
+        await api.create(f"{path}/binding", {"metadata": {"name": name}, "target": target})
+        (event,) = await wait(
+            lambda: told_of(api, "kube-system", name, "NotPlaced"), "it is told of", 60
+        )
+        assert "delete the pod and create it again" in event["message"]
+        found = await api.get(path)
+        assert "running" not in found["status"]["containerStatuses"][0]["state"]
+        assert node.output(made) == ""
+        assert await metric(agent, "hami_admission_agent_not_placed_total") >= 1
+        assert await metric(agent, "hami_admission_agent_unchecked_total") == 0
+    finally:
+        await api.delete(path, gracePeriodSeconds=0)
+    pod["metadata"]["namespace"] = namespace
+    del pod["spec"]["containers"][0]["env"]
+    await running(api, await create(api, pod))
+
+
 @pytest.mark.timeout(400)
 async def test_the_api_server_may_be_away_for_a_minute(
     agent: Agent, node: NodeRig, api: Api, namespace: str, product: Product

@@ -454,6 +454,7 @@ QUOTAS: dict[str, Case] = {
 }
 
 RIVAL = clusters.workload("ops/plugin", "example/k8s-device-plugin:1", nodeSelector={"a": "b"})
+ASKS = {"containers": [{"resources": {"limits": {"nvidia.com/gpumem": "2000"}}}]}
 UPSTREAM = clusters.workload("kube-system/hami-scheduler", "example/projecthami/hami:v2")
 
 OTHERS: dict[str, Case] = {
@@ -502,6 +503,24 @@ OTHERS: dict[str, Case] = {
         "none of ours",
     ),
     "pods closed": ({"pods": CLOSED}, "unknown", "waiting pods", "may not look"),
+    "a pod from before us": (
+        {"pods": Seen([clusters.pod("p", 1, schedulerName="default-scheduler", **ASKS)])},
+        "problem",
+        "pods past us",
+        "1 that ask for our resources wait for another scheduler: team/p",
+    ),
+    "a pod of another scheduler's own": (
+        {"pods": Seen([clusters.pod("p", 1, schedulerName="volcano", **ASKS)])},
+        "ok",
+        "pods past us",
+        "none that waits",
+    ),
+    "a plain pod of the default scheduler": (
+        {"pods": Seen([clusters.pod("p", 1, schedulerName="default-scheduler")])},
+        "ok",
+        "pods past us",
+        "none that waits",
+    ),
 }
 
 GROUPS = {
