@@ -106,7 +106,7 @@ class Api:
         self,
         check: Callable[[], Awaitable[T]],
         what: str,
-        timeout: float = 20.0,  # noqa: ASYNC109 - the message needs the last value
+        timeout: float = 60.0,  # noqa: ASYNC109 - the message needs the last value
     ) -> T:
         """See `wait`."""
         return await wait(check, what, timeout)
@@ -198,7 +198,7 @@ class Api:
 async def wait(
     check: Callable[[], Awaitable[T]],
     what: str,
-    timeout: float = 20.0,  # noqa: ASYNC109 - the message needs the last value
+    timeout: float = 60.0,  # noqa: ASYNC109 - the message needs the last value
 ) -> T:
     """Polls until the check gives something truthy; a refused request counts as not yet."""
     loop = asyncio.get_running_loop()

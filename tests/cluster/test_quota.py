@@ -36,7 +36,7 @@ async def used(api: Api, namespace: str, name: str = "quota") -> dict[str, int]:
     return charged(await api.get(KINDS["ResourceQuota"].path(namespace, name)))
 
 
-async def shows(api: Api, namespace: str, seconds: float = 20, **amounts: int) -> None:
+async def shows(api: Api, namespace: str, seconds: float = 60, **amounts: int) -> None:
     """Wait until the quota shows these amounts."""
 
     async def ask() -> bool:
