@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import jsonpatch
 import msgspec
 
-from hami_admission.model.pod import Container, EnvVar
+from hami_admission.model.pod import Container, EnvVar, Pod
 from hami_admission.wire import quantities
 
 if TYPE_CHECKING:
@@ -76,6 +76,18 @@ def about(change: Change) -> tuple[str, str]:
     names = [env.name for env in change.appended]
     names += [present[index].name for index in (*dict(change.replaced), *change.removed)]
     return f"{change.container.path}.env", ", ".join(dict.fromkeys(names))
+
+
+def noting(changes: tuple[Change, ...], notes: dict[str, str], pod: Pod) -> tuple[Change, ...]:
+    """The changes, and these annotations with them."""
+    missing = {name: text for name, text in notes.items() if pod.annotations.get(name) != text}
+    if not missing:
+        return changes
+    others = tuple(each for each in changes if not isinstance(each, SetNotes))
+    for each in changes:
+        if isinstance(each, SetNotes):
+            missing = {**each.notes, **missing}
+    return (*others, SetNotes(missing, not pod.annotations))
 
 
 def operations(changes: Iterable[Change]) -> list[Operation]:

@@ -142,8 +142,8 @@ def _find(cluster: Cluster, key: str) -> tuple[Pod, Demand | None]:
     some = f"; waiting are {', '.join(waiting[:5])}{', …' * (len(waiting) > 5)}" if waiting else ""
     raise Unknown(
         f"{key}: no such pod asks for an accelerator of scheduler "
-        f"{cluster.settings.scheduler_name}; one that was created before hami-admission, or past it,"
-        f" is of another: hami-admission doctor names those that wait{some}"
+        f"{cluster.settings.scheduler_name}; one that was created before hami-admission, or past"
+        f" it, is of another: hami-admission doctor names those that wait{some}"
     )
 
 

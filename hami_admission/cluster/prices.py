@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING
 
 from hami_admission.placement import wishes as wishes_of
 from hami_admission.quota import charge
+from hami_admission.wire import admitted as wire_admitted
+from hami_admission.wire import keys
+from hami_admission.wire.errors import Malformed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,9 +32,13 @@ class Prices:
         self.names = {vendor.word: vendor.names for vendor in vendors}
 
     def of_pod(self, pod: Pod, requests: PodRequests, grants: PodGrants) -> Amounts[str]:
-        """The cards that it has; without any, the smallest that could serve what it asks."""
+        """The cards that it has; without any, what it was admitted with, or would be today."""
         if grants:
             return self.of_grants(pod.kinds, grants)
+        return admitted(pod, requests) or self.asked(pod, requests)
+
+    def asked(self, pod: Pod, requests: PodRequests) -> Amounts[str]:
+        """The smallest cards of today that could serve what it asks."""
         words = {request.vendor for slot in requests for request in slot}
         wishes = wishes_of.of(pod.annotations, words, self._vendors, self._settings)
 
@@ -43,3 +50,22 @@ class Prices:
     def of_grants(self, kinds: Sequence[Kind], grants: PodGrants) -> Amounts[str]:
         """These cards for containers of these kinds."""
         return charge.of_grants(kinds, grants, self.names)
+
+
+def varies(requests: PodRequests) -> bool:
+    """Does it depend on the cards what this costs?"""
+    return any(each.memory_mib is None for slot in requests for each in slot)
+
+
+def admitted(pod: Pod, requests: PodRequests) -> Amounts[str] | None:
+    """What the pod was charged when it was created, if that depends on cards and the pod says so.
+
+    None as well where it says what nobody of ours has written.
+    """
+    text = pod.annotations.get(keys.ADMITTED_AMOUNTS)
+    if text is None or not varies(requests):
+        return None
+    try:
+        return wire_admitted.decode(text)
+    except Malformed:
+        return None

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from hami_admission.cluster import prices
 from hami_admission.model import grant as grants_of
 from hami_admission.model.amounts import Amounts
 from hami_admission.model.grant import CardKey, PodGrants
@@ -13,6 +14,7 @@ from hami_admission.model.pod import Pod
 from hami_admission.vendors import table
 from hami_admission.vendors.table import PodRequests
 from hami_admission.vendors.vendor import NOTHING
+from hami_admission.wire import keys
 from hami_admission.wire.errors import Malformed
 
 if TYPE_CHECKING:
@@ -47,8 +49,10 @@ class Record(msgspec.Struct, frozen=True):
 
     @property
     def fixed(self) -> bool:
-        """Does it cost the same on whatever card?"""
-        return all(each.memory_mib is not None for slot in self.requests for each in slot)
+        """Is it known what it counts before it is bound? It costs the same on whatever card, or
+        says what it was admitted with."""
+        says = prices.admitted(self.pod, self.requests)
+        return says is not None or not prices.varies(self.requests)
 
 
 def of(pod: Pod, vendors: table.Vendors, before: Record | None, price: Price) -> Record | None:
@@ -106,7 +110,11 @@ def bare(pod: Pod, vendors: table.Vendors) -> Pod:
     """
     asked = [table.by_word(vendors, word) for word in table.read(vendors, pod)]
     names = table.wishes(asked)
-    notes = {name: text for name, text in pod.annotations.items() if name in names}
+    notes = {
+        name: text
+        for name, text in pod.annotations.items()
+        if name in names or name == keys.ADMITTED_AMOUNTS
+    }
     containers = tuple(
         msgspec.structs.replace(
             each,

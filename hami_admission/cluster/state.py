@@ -46,14 +46,14 @@ class Cluster:
         self.vendors = table.build(settings)
         self._nodes = Nodes()
         self.twice = self._nodes.twice
-        self._prices = Prices(self.vendors, self._nodes, settings)
+        self.prices = Prices(self.vendors, self._nodes, settings)
         self.bookings = Bookings(self._nodes)
         self.nominations = Nominations()
         self.pods = Pods()
         self.waiting = Waiting(self.vendors)
         self.tables = Tables(self.vendors)
         self.quotas = quotas.Quotas(
-            limits.managed(self._prices.names.values()), self.pods.of, settings.hold_seconds
+            limits.managed(self.prices.names.values()), self.pods.of, settings.hold_seconds
         )
         self._listed: set[events.Kind] = set()
 
@@ -69,7 +69,7 @@ class Cluster:
 
     def claim(self, pod: Pod, decision: Decision, now: float) -> ledger.Claim:
         """What the pod is to be charged before it has a place."""
-        amounts = self._prices.of_pod(pod, decision.requests, ())
+        amounts = self.prices.of_pod(pod, decision.requests, ())
         return ledger.Claim(pod.uid, pod.name, amounts, int(now) + self.settings.hold_seconds)
 
     def settlement(self, booking: Booking, now: float) -> ledger.Claim | None:
@@ -79,9 +79,9 @@ class Cluster:
         settled: the pod may be held at what the smallest card had when it was created.
         """
         pod, grants, demand = booking.pod, booking.placement.grants, booking.demand
-        amounts = self._prices.of_grants(pod.kinds, grants)
+        amounts = self.prices.of_grants(pod.kinds, grants)
         record = self.pods.get(pod.uid)
-        before = record.amounts if record else self._prices.of_pod(pod, demand.slots, ())
+        before = record.amounts if record else self.prices.of_pod(pod, demand.slots, ())
         if before == amounts and not demand.varies(grants):
             return None
         until = int(now) + self.settings.booking_seconds
@@ -263,7 +263,7 @@ class Cluster:
         """
 
         def price(grants: PodGrants) -> Amounts[str]:
-            return self._prices.of_grants(demand.kinds, grants)
+            return self.prices.of_grants(demand.kinds, grants)
 
         free = self.tables.get(demand, price, None, (), self._nodes, at_most)
         allows, left = self._allows(pod, demand)
@@ -328,7 +328,7 @@ class Cluster:
 
     def _pod_seen(self, pod: Pod) -> Collection[str]:
         before = self.pods.get(pod.uid)
-        record = records.of(pod, self.vendors, before, self._prices.of_pod)
+        record = records.of(pod, self.vendors, before, self.prices.of_pod)
         if pod.node_name or pod.ended:
             self.bookings.release(pod.uid)
             self.waiting.leave(pod.uid)
@@ -394,7 +394,7 @@ class Cluster:
             return None, []
 
         def allows(grants: PodGrants) -> bool:
-            amounts = self._prices.of_grants(demand.kinds, grants)
+            amounts = self.prices.of_grants(demand.kinds, grants)
             return not any(amounts.above(each) for each in left)
 
         return allows, left

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from hami_admission.cluster import events
+from hami_admission.control import turns
+from hami_admission.control.turns import Waiting
 from hami_admission.kube import errors, paths
 from hami_admission.kube.client import MERGE_PATCH
 from hami_admission.quota import ledger, limits
@@ -36,10 +38,6 @@ log = logging.getLogger(__name__)
 
 GATHER_SECONDS = 0.05
 """How long releases wait for more of their kind; charges do not wait."""
-
-MOST_HOLDS = 600
-"""Holds of one quota: an annotation has 256 KiB, a hold with the longest names 400 bytes. More pods
-at once wait until some of these have been seen."""
 
 TURNS, MOST_POLITE_SECONDS, RIVAL_SECONDS = 3, 0.5, 5.0
 """Where other replicas write as well, we wait as long as so many writes take, before one more of
@@ -72,27 +70,6 @@ class _Rivals:
         self.seconds = seconds
 
 
-class _Waiting:
-    """A claim that waits to be written, and who waits for it."""
-
-    def __init__(self, pod: Pod, claim: Claim, *, binds: bool) -> None:
-        self.pod = pod
-        self.claim = claim
-        self.binds = binds
-        self.since = time.monotonic()
-        self.answer: asyncio.Future[Refusal | None] = asyncio.get_running_loop().create_future()
-
-    @property
-    def failed(self) -> bool:
-        """Did it give up, or get an error?"""
-        done = self.answer.done()
-        return done and (self.answer.cancelled() or self.answer.exception() is not None)
-
-    def settle(self, refusal: Refusal | None) -> None:
-        if not self.answer.done():
-            self.answer.set_result(refusal)
-
-
 class Charging:
     """The ledger's writer. ``start`` makes a task; all tasks end with the process."""
 
@@ -111,10 +88,11 @@ class Charging:
         self._api = api
         self._clock = clock
         self._tasks = tasks
-        self._waiting: defaultdict[str, list[_Waiting]] = defaultdict(list)
+        self._waiting: defaultdict[str, list[Waiting]] = defaultdict(list)
         self._touched: set[str] = set()
         self._serving: set[str] = set()
         self._gone: defaultdict[str, set[str]] = defaultdict(set)
+        self._crowded: dict[str, int] = {}
         self._rivals: dict[str, _Rivals] = {}
         self._begun, self._answered, self._asking = 0.0, 0.0, 0
 
@@ -126,7 +104,7 @@ class Charging:
         """
         if not self._cluster.quotas.applying(pod):
             return None
-        waiting = _Waiting(pod, claim, binds=binds)
+        waiting = Waiting(pod, claim, binds=binds)
         self._waiting[pod.namespace].append(waiting)
         self._wake(pod.namespace)
         try:
@@ -185,6 +163,7 @@ class Charging:
             self._serving.discard(namespace)
             if not self._waiting.get(namespace):
                 self._waiting.pop(namespace, None)
+                self._crowded.pop(namespace, None)
 
     async def _after_others(self, namespace: str) -> None:
         """Where other replicas write as well, each lets them between two writes of its own.
@@ -212,15 +191,21 @@ class Charging:
             for quota in self._cluster.quotas.of(namespace)
         )
 
-    def _next(self, namespace: str) -> list[_Waiting]:
-        """Whose turn it is: all, or as many as there is room for holds."""
-        waiting = [each for each in self._waiting[namespace] if not each.answer.done()]
-        holds = (len(quota.holds) for quota in self._cluster.quotas.of(namespace))
-        room = max(MOST_HOLDS - max(holds, default=0), 0)
-        self._waiting[namespace] = waiting[room:]
-        return waiting[:room]
+    def _next(self, namespace: str) -> list[Waiting]:
+        """Whose turn it is: all, or as many as there is room for."""
+        quotas = self._cluster.quotas.of(namespace)
+        turn, later = turns.divide(self._waiting[namespace], quotas)
+        self._waiting[namespace] = later
+        self._crowded.pop(namespace, None)
+        if later:
+            self._crowded[namespace] = max(len(quota.holds) for quota in quotas)
+        return turn
 
-    async def _batch(self, namespace: str, batch: list[_Waiting]) -> None:
+    def crowded(self, namespace: str) -> int:
+        """How many charges are in flight where one more has no room beside them; else 0."""
+        return self._crowded.get(namespace, 0)
+
+    async def _batch(self, namespace: str, batch: list[Waiting]) -> None:
         gone = frozenset(self._gone.pop(namespace, ()))
         mark = self._surprises.mark(namespace)
         try:
@@ -242,7 +227,7 @@ class Charging:
                 await asyncio.sleep(RETRY_SECONDS)
         self._take_back(namespace, batch)
 
-    def _take_back(self, namespace: str, batch: list[_Waiting]) -> None:
+    def _take_back(self, namespace: str, batch: list[Waiting]) -> None:
         """Whoever gave up, or was told an error, enters with no pod: what was written for it ends.
 
         A bind that failed is another matter: there is a pod, and its hold falls back when it is
@@ -256,9 +241,7 @@ class Charging:
         if uids:
             self.forget(namespace, uids)
 
-    async def _all_quotas(
-        self, namespace: str, batch: list[_Waiting], gone: frozenset[str]
-    ) -> None:
+    async def _all_quotas(self, namespace: str, batch: list[Waiting], gone: frozenset[str]) -> None:
         """Charge in name order; what a later quota refuses is taken back from the earlier."""
         written: list[str] = []
         entering = batch
@@ -275,8 +258,8 @@ class Charging:
             each.settle(None)
 
     async def _write(
-        self, namespace: str, name: str, batch: list[_Waiting], gone: frozenset[str]
-    ) -> dict[_Waiting, Refusal]:
+        self, namespace: str, name: str, batch: list[Waiting], gone: frozenset[str]
+    ) -> dict[Waiting, Refusal]:
         """One guarded write; gives who was refused. A refusal is made on a fresh reading only.
 
         A write without an answer is tried again while somebody waits: if it was made, it is found.
@@ -303,8 +286,8 @@ class Charging:
         return {}
 
     async def _written(
-        self, quota: Quota, batch: list[_Waiting], gone: frozenset[str], *, fresh: bool
-    ) -> dict[_Waiting, Refusal] | None:
+        self, quota: Quota, batch: list[Waiting], gone: frozenset[str], *, fresh: bool
+    ) -> dict[Waiting, Refusal] | None:
         """Who was refused, once the others are written; None: read the quota again first."""
         counted = self._counted(quota, gone)
         decided, refused = self._decide(counted, batch)
@@ -329,10 +312,8 @@ class Charging:
             rivals.seconds = time.monotonic() - begun
         return refused
 
-    def _decide(
-        self, decided: Quota, batch: list[_Waiting]
-    ) -> tuple[Quota, dict[_Waiting, Refusal]]:
-        refused: dict[_Waiting, Refusal] = {}
+    def _decide(self, decided: Quota, batch: list[Waiting]) -> tuple[Quota, dict[Waiting, Refusal]]:
+        refused: dict[Waiting, Refusal] = {}
         for each in batch:
             if not limits.applies(decided, each.pod):
                 continue

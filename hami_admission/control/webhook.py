@@ -7,6 +7,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from hami_admission.admission import admit, changes
+from hami_admission.cluster import admitted
 from hami_admission.control.http import Reply, later
 from hami_admission.kube import errors
 from hami_admission.model.verdict import Objection, sentence
@@ -81,7 +82,8 @@ class Webhook:
         return self._cluster.settings.review_seconds + SENDING_SECONDS
 
     async def mutate(self, body: bytes) -> Reply:
-        """What has to change in the pod; needs no state, so any replica answers at any time."""
+        """What has to change in the pod. Any replica answers at any time: before it has seen all,
+        it does not note what the pod is charged."""
         review = reviews.decode(body)
         if review.pod is None:
             return self._without_pod(review)
@@ -90,7 +92,8 @@ class Webhook:
         decision = self._cluster.admit(review.pod)
         if decision.objections:
             return self._refuse(review, review.pod, OBJECTION, sentence(decision.objections))
-        patch = changes.operations(decision.changes)
+        noted = admitted.notes(self._cluster, review.pod, decision)
+        patch = changes.operations(changes.noting(decision.changes, noted, review.pod))
         return self._allow(reviews.allow(review, patch, decision.warnings))
 
     async def validate(self, body: bytes) -> Reply:
@@ -120,6 +123,9 @@ class Webhook:
                 f"hami-admission is starting and has not seen all {', '.join(missing)}; try again"
             )
             return self._later(reviews.deny(review, text, code=503))
+        if admitted.overtaken(self._cluster, pod, decision):
+            text = f"the cards have changed while pod {pod.name} was created; try again"
+            return self._later(reviews.deny(review, text, code=429))
         claim = self._cluster.claim(pod, decision, self._clock())
         try:
             refusal = await self._refusal(review, pod, claim)
@@ -128,6 +134,11 @@ class Webhook:
             return later("the API server does not answer this replica", silent.again)
         except TimeoutError:
             text = f"the quota of namespace {pod.namespace} could not be written in time; try again"
+            if in_flight := self._charging.crowded(pod.namespace):
+                text = (
+                    f"{in_flight} charges of namespace {pod.namespace} are in flight, and there is"
+                    " no room for one more until some of their pods were seen; try again"
+                )
             return self._later(reviews.deny(review, text, code=429))
         except errors.ApiError as error:
             text = (

@@ -33,7 +33,8 @@ class Quota(msgspec.Struct, frozen=True):
 
     ``used`` has a key only where the object's status has one; ``version`` is the object's
     resourceVersion. ``counted`` is the version of the pods that ``used`` was counted from: who has
-    seen less than that must not count (0: nobody has counted).
+    seen less than that must not count (0: nobody has counted). ``foreign`` is how many bytes the
+    annotations have that are not ours.
     """
 
     namespace: str
@@ -45,3 +46,4 @@ class Quota(msgspec.Struct, frozen=True):
     holds: dict[str, Hold] = {}
     scopes: tuple[ScopeTerm, ...] = ()
     counted: int = 0
+    foreign: int = 0

@@ -33,6 +33,11 @@ class Claim(msgspec.Struct, frozen=True):
     until: int
     held: Amounts[str] = Amounts()
 
+    @property
+    def hold(self) -> Hold:
+        """What is kept for the pod until it was seen."""
+        return Hold(self.pod, self.until, self.amounts)
+
 
 class Refusal(msgspec.Struct, frozen=True):
     """Why a claim does not fit, with the numbers."""
@@ -62,7 +67,7 @@ def charge(quota: Quota, claim: Claim) -> Quota | Refusal:
     return msgspec.structs.replace(
         quota,
         used=_used(quota, used.minus(before).plus(claim.amounts)),
-        holds={**quota.holds, claim.uid: Hold(claim.pod, claim.until, claim.amounts)},
+        holds={**quota.holds, claim.uid: claim.hold},
     )
 
 

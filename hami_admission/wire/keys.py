@@ -373,6 +373,11 @@ QUOTA_COUNTED = "hami.io/quota-counted"
 QUOTA_PREFIX = "limits."
 """Value."""
 
+ADMITTED_PREFIX = "hami.io/admitted-"
+"""Pod, by us: how names begin of what it was admitted with. Nobody changes these afterwards."""
+ADMITTED_AMOUNTS = "hami.io/admitted-amounts"
+"""Pod, by us: what its quotas were charged, where that depends on its card."""
+
 RESERVED_PREFIXES = (
     ENV_PREFIX,
     DETAILS_PREFIX,

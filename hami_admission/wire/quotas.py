@@ -59,6 +59,15 @@ class _Hold(msgspec.Struct, omit_defaults=True):
     amounts: dict[str, int] = {}
 
 
+MOST_BYTES = 256 * 1024
+"""Of all annotations of an object, names included (apimachinery, TotalAnnotationSizeLimitB)."""
+
+MOST_HOLDS_BYTES = 128 * 1024
+"""Of the holds: a thousand and more of the usual size. Each write carries them all."""
+
+_OURS = (keys.QUOTA_HOLDS, keys.QUOTA_COUNTED)
+_OWN_BYTES = len(keys.QUOTA_HOLDS) + len(keys.QUOTA_COUNTED) + 20
+
 _DECODER = msgspec.json.Decoder(WireQuota)
 _HOLDS = msgspec.json.Decoder(dict[str, _Hold])
 
@@ -86,6 +95,7 @@ def decode(body: bytes | msgspec.Raw) -> Quota:
         holds=decode_holds(notes.get(keys.QUOTA_HOLDS, "")),
         scopes=_scopes(spec),
         counted=int(counted) if counted.isascii() and counted.isdecimal() else 0,
+        foreign=sum(_bytes(*each) for each in notes.items() if each[0] not in _OURS),
     )
 
 
@@ -109,6 +119,21 @@ def encode_holds(holds: dict[str, Hold]) -> str:
         for uid, hold in sorted(holds.items())
     }
     return msgspec.json.encode(wire).decode()
+
+
+def most(quota: Quota) -> int:
+    """Bytes that its holds may have, beside the annotations of others."""
+    return min(MOST_HOLDS_BYTES, MOST_BYTES - quota.foreign - _OWN_BYTES)
+
+
+def room(quota: Quota) -> int:
+    """Bytes that are left for more holds; negative where there are too many."""
+    return most(quota) - len(encode_holds(quota.holds).encode())
+
+
+def size(uid: str, hold: Hold) -> int:
+    """Bytes that one more hold takes."""
+    return len(encode_holds({uid: hold}).encode())
 
 
 def patch(quota: Quota) -> bytes:
@@ -146,3 +171,7 @@ def _scopes(spec: _Spec) -> tuple[ScopeTerm, ...]:
             for each in selector.match_expressions or ()
         ]
     return tuple(terms)
+
+
+def _bytes(name: str, text: str) -> int:
+    return len(name.encode()) + len(text.encode())

@@ -11,7 +11,7 @@ import pytest
 
 from hami_admission.cluster import events
 from hami_admission.cluster.state import Cluster
-from hami_admission.control import charging, upkeep
+from hami_admission.control import upkeep
 from hami_admission.control.charging import Charging
 from hami_admission.control.surprises import Surprises
 from hami_admission.control.upkeep import Upkeep
@@ -394,16 +394,35 @@ async def test_holds_have_room_in_an_annotation(
     tasks: asyncio.TaskGroup, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is over that waits until some pods have been seen."""
-    monkeypatch.setattr(charging, "MOST_HOLDS", 3)
     rig = Rig(Memory(build.quota_json(gpumem=9000)), tasks)
+    one = rig.cluster.claim(a_pod(), rig.cluster.admit(a_pod()), rig.now)
+    size = quotas.size(one.uid, one.hold)
+    monkeypatch.setattr(quotas, "MOST_HOLDS_BYTES", 3 * size + 10)
     entering = [asyncio.create_task(rig.enter(a_pod(number))) for number in range(5)]
     await eventually(lambda: sum(task.done() for task in entering) == 3)
     await asyncio.sleep(0.2)
     assert rig.memory.used() == {"gpumem": 3000}
+    assert rig.charging.crowded("team") == 3
     for number in range(3):
         rig.apply(events.PodSeen(a_pod(number), number + 1))
     assert await asyncio.gather(*entering) == [None] * 5
     assert rig.memory.used() == {"gpumem": 5000}
+    assert rig.charging.crowded("team") == 0
+
+
+async def test_a_charge_that_never_fits_is_refused_and_holds_up_nobody(
+    tasks: asyncio.TaskGroup,
+) -> None:
+    """The annotations of others leave room for holds of short names only."""
+    quota = build.quota_json(gpumem=9000)
+    quota["metadata"]["annotations"] = {"example.com/notes": "x" * (quotas.MOST_BYTES - 400)}
+    rig = Rig(Memory(quota), tasks)
+    long = msgspec.structs.replace(a_pod(1), name="p" * 253)
+    refusal, entered = await asyncio.gather(rig.enter(long), rig.enter(a_pod(2)))
+    assert "quota quota has no room to note a charge" in str(refusal)
+    assert f"{quotas.MOST_BYTES - 400 + 17} of {quotas.MOST_BYTES} bytes" in str(refusal)
+    assert entered is None
+    assert rig.memory.used() == {"gpumem": 1000}
 
 
 async def test_a_clock_that_is_hours_off_ends_no_hold_early_or_late(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import time
 from typing import Any
 
@@ -18,7 +19,7 @@ from hami_admission.control.surprises import Surprises
 from hami_admission.control.webhook import Webhook
 from hami_admission.kube import errors
 from hami_admission.settings import Settings
-from hami_admission.wire import quotas
+from hami_admission.wire import keys, quotas
 from tests import build
 
 pytestmark = pytest.mark.virtual_time
@@ -41,7 +42,13 @@ class Silent:
 def webhook(
     tasks: asyncio.TaskGroup, api: Silent, *, listed: bool = True, **settings: Any
 ) -> Webhook:
-    cluster = Cluster(Settings(**settings))
+    return serving(Cluster(Settings(**settings)), tasks, api, listed=listed)
+
+
+def serving(
+    cluster: Cluster, tasks: asyncio.TaskGroup, api: Silent, *, listed: bool = True
+) -> Webhook:
+    """A webhook of this cluster."""
     if listed:
         quota = quotas.decode(msgspec.json.encode(build.quota_json(gpumem=9000)))
         cluster.apply(events.QuotaSeen(quota), 0)
@@ -124,6 +131,25 @@ async def turn(hook: Webhook) -> tuple[int, int | None, float]:
     begun = asyncio.get_running_loop().time()
     reply = await hook.validate(review(rewritten()))
     return reply.status, reply.again, round(asyncio.get_running_loop().time() - begun, 2)
+
+
+async def test_a_charge_that_depends_on_cards_is_noted_and_asked_again_when_these_change(
+    tasks: asyncio.TaskGroup,
+) -> None:
+    cluster = Cluster(Settings())
+    hook = serving(cluster, tasks, Silent())
+    cluster.apply(events.NodeSeen(build.facts("a", 1, memory_mib=4000)), 0)
+    half = build.pod_json(build.container(limits=build.gpu(1, percent=50)), uid="u")
+    reply = msgspec.json.decode((await hook.mutate(review(half))).body)["response"]
+    pod: Json = changes.apply(half, msgspec.json.decode(base64.b64decode(reply["patch"])))
+    assert pod["metadata"]["annotations"][keys.ADMITTED_AMOUNTS] == (
+        "nvidia.com/gpu=1,nvidia.com/gpumem=2000"
+    )
+    assert (await asked(hook, pod, dryRun=True))["allowed"]
+    cluster.apply(events.NodeSeen(build.facts("b", 1, memory_mib=1000)), 0)
+    response = await asked(hook, pod, dryRun=True)
+    assert (response["status"]["code"], hook.verdicts["later"]) == (429, 1)
+    assert "the cards have changed while pod" in response["status"]["message"]
 
 
 async def test_what_somebody_changed_after_us_is_refused(tasks: asyncio.TaskGroup) -> None:
