@@ -97,7 +97,7 @@ def made_up(
         raise Malformed(
             f"capacity: {number} cards by {counted[0]}, more than {registers.MAX_CARDS}"
         )
-    return tuple(maker(facts.name, index) for index in range(number))
+    return registers.checked([maker(facts.name, index) for index in range(number)], "capacity")
 
 
 def in_total(

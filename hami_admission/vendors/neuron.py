@@ -41,6 +41,9 @@ WORD = "AWSNeuron"
 MAX_DEVICES, MAX_CORES = 64, 512
 """Of one container; the largest instance has 16 devices and 128 cores."""
 
+MAX_UNITS = 32
+"""Cores of one device (none has over eight), for annotations of pods have their mask."""
+
 GROUPS = (1, 4, 8, 16)
 """Devices of one container on Trainium, each group at a multiple of its size."""
 
@@ -123,9 +126,7 @@ def _inventory(names: ResourceNames, facts: NodeFacts) -> Inventory:
     def make(amounts: list[int]) -> tuple[int, Maker]:
         count, cores = amounts
         each = cores // count if count else 0
-        if count and (
-            count > MAX_DEVICES or cores % count or not 0 < each <= MAX_CORES // count + 8
-        ):
+        if count and (count > MAX_DEVICES or cores % count or not 0 < each <= MAX_UNITS):
             raise Malformed(f"capacity: {count} {names.count} with {cores} {names.cores}")
         return count, lambda node, index: Device(
             f"{node}-{WORD}-{index}", index, named, each, 0, each, mode="", units=each

@@ -46,7 +46,7 @@ NOTES = {
 SAID = {keys.NVIDIA_HANDSHAKE: "Reported 2026.01.01 00:00:00"}
 """What a node has where HAMi's plugin serves NVIDIA cards."""
 
-AMOUNTS = {"count": 2, "memory": 4096, "cores": 200}
+AMOUNTS = {"count": 2, "memory": 4096, "cores": 64}
 """What the sample node has, by the field of the names; of the families that go by capacity."""
 
 HEAD = """# Vendors

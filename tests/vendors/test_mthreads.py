@@ -14,6 +14,7 @@ from hami_admission.model.request import Request
 from hami_admission.settings import Settings
 from hami_admission.vendors import table
 from hami_admission.vendors.inventory import Inventory
+from hami_admission.wire.errors import Malformed
 from tests import build
 from tests.vendors import family
 
@@ -101,6 +102,8 @@ def test_cards_are_made_up_from_cores_and_memory() -> None:
     card = found.devices[3]
     assert (card.uuid, card.index, card.type) == ("n-mthreads-3", 3, "Mthreads")
     assert (card.slots, card.memory_mib, card.cores) == (100, 49152, 16)
+    with pytest.raises(Malformed, match="capacity: card 'n-mthreads-0' has more than"):
+        CARD.inventory(family.node(capacity={CORES: "16", MEMORY: "100000000"}))
     gone = Inventory((), math.inf, Handover())
     assert CARD.inventory(family.node(capacity={CORES: "0", MEMORY: "0"})) == gone
 

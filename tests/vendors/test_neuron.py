@@ -14,8 +14,9 @@ from hami_admission.model.wishes import Selection, Wishes
 from hami_admission.placement import decision, fit, usage
 from hami_admission.placement import pod as pods
 from hami_admission.settings import NeuronOptions, Settings
-from hami_admission.vendors import table
-from hami_admission.vendors.neuron import neuron
+from hami_admission.vendors import holdings, table
+from hami_admission.vendors.neuron import MAX_UNITS, neuron
+from hami_admission.wire import grants
 from hami_admission.wire.errors import Malformed
 from hami_admission.wire.nodes import NodeFacts
 from tests import build
@@ -63,7 +64,7 @@ def test_devices_are_made_up_from_the_capacity() -> None:
     assert NEURON.inventory(gone).devices == ()
 
 
-@pytest.mark.parametrize("given", [("2", "3"), ("2", "0"), ("65", "130"), ("1", "1k")])
+@pytest.mark.parametrize("given", [("2", "3"), ("2", "0"), ("65", "130"), ("1", "1k"), ("1", "33")])
 def test_a_capacity_that_cannot_be_is_damaged(given: tuple[str, str]) -> None:
     with pytest.raises(Malformed, match=r"^capacity: "):
         NEURON.inventory(facts("inf2", *given))
@@ -198,6 +199,9 @@ def test_the_annotations_are_those_of_aws() -> None:
 
 
 def test_the_masks_are_read_again() -> None:
+    whole = (Grant("d", "AWSNeuron", 0, MAX_UNITS, tuple(range(MAX_UNITS))),)
+    text = grants.encode(holdings.masked((whole,)))
+    assert NEURON.recall({"hami.io/aws-neuron-devices-allocated": text}) == (whole,)
     found = NEURON.recall(notes({CORES: 2}, {CORES: 4}))
     assert [grant.units for slot in found for grant in slot] == [(0, 1), (2, 3, 4, 5)]
     assert [grant.cores for slot in found for grant in slot] == [2, 4]
