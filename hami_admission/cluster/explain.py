@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from hami_admission.cluster import records
 from hami_admission.cluster.changes import Change, least
+from hami_admission.model import grant as grants_of
 from hami_admission.model.verdict import Unfit
 from hami_admission.placement import fit
 from hami_admission.placement import pod as pods
@@ -118,7 +120,7 @@ def explain(cluster: Cluster, key: str) -> Explanation:
         list(_quotas(cluster, pod)),
         nodes,
         [] if fits else least(cluster, pod, demand),
-        list(_kept(cluster, pod)),
+        [*_kept(cluster, pod), *_unread(cluster, demand)],
     )
 
 
@@ -128,6 +130,13 @@ def _kept(cluster: Cluster, pod: Pod) -> Iterator[str]:
             yield f"cards of node {each.node} are kept for it until who has lower priority has left"
         elif each.pod.priority >= pod.priority:
             yield f"cards of node {each.node} are kept for {each.pod.key}, which goes first"
+
+
+def _unread(cluster: Cluster, demand: Demand) -> Iterator[str]:
+    """The pods of which nobody knows what they hold of cards that this one could have."""
+    for each in cluster.pods.damaged():
+        if demand.words & {*grants_of.unread(each.grants)}:
+            yield records.unreadable(each, cluster.usage().get(each.pod.node_name))
 
 
 def _find(cluster: Cluster, key: str) -> tuple[Pod, Demand | None]:
@@ -166,6 +175,8 @@ def _bound(cluster: Cluster, pod: Pod) -> Explanation:
         f"annotations give it card {uuid}, for which it does not ask; that does not count"
         for uuid in record.unasked
     ]
+    if record.damaged:
+        warnings.append(records.unreadable(record, cluster.usage().get(pod.node_name)))
     return Explanation(pod.key, "bound", pod.node_name, None, asks, holds, quotas, [], [], warnings)
 
 
@@ -205,13 +216,10 @@ def _views(cluster: Cluster, cards: Mapping[str, Cards], demand: Demand) -> Iter
 
 def _card(slot: int, card: Card, reason: str) -> CardView:
     device = card.device
-    return CardView(
-        slot,
-        device.uuid,
-        device.index,
-        device.type,
+    free = (
         device.slots - card.slots,
         device.memory_mib - card.memory_mib,
         max(device.cores - card.cores, 0),  # of instances they are rounded up
-        reason,
     )
+    about = slot, device.uuid, device.index, device.type
+    return CardView(*about, *((0, 0, 0) if card.unread else free), reason)

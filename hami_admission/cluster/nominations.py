@@ -55,7 +55,7 @@ class Nominations:
         """The cards of a node with what is kept of them for others that go before the pod."""
         for each in self._before(pod):
             if each.node == node:
-                cards = {word: usage.taken(own, each.held) for word, own in cards.items()}
+                cards = usage.changed(cards, each.held)
         return cards
 
     def _before(self, pod: Pod) -> Iterator[Booking]:

@@ -38,6 +38,7 @@ class Overview(NamedTuple):
     exceeded: Sequence[tuple[str, Card]]
     pods: int
     unasked: int
+    damaged: int
     twice: int
     bookings: int
     waiting: Sequence[Refused]
@@ -53,12 +54,16 @@ class Overview(NamedTuple):
                     yield node, card
 
     def held(self) -> Iterator[Held]:
-        """Every share that a bound pod has."""
+        """Every share that a bound pod has, as far as it is known of which card."""
         for record in self.bound:
             pod = record.pod
             for slot, grants in enumerate(record.grants):
-                for grant in grants:
+                for grant in filter(_named, grants):
                     yield Held(pod.namespace, pod.name, pod.node_name, slot, grant)
+
+
+def _named(grant: Grant) -> bool:
+    return bool(grant.uuid)
 
 
 def _drifts(cluster: Cluster) -> Iterator[tuple[Quota, str, int]]:
@@ -86,6 +91,7 @@ def of(cluster: Cluster) -> Overview:
         exceeded=tuple((node, card) for node, each in cluster.exceeded().items() for card in each),
         pods=len(cluster.records()),
         unasked=len(cluster.pods.unasked()),
+        damaged=len(cluster.pods.damaged()),
         twice=len(cluster.twice),
         bookings=len(cluster.bookings),
         waiting=tuple(refused for _, refused in cluster.waiting),

@@ -24,6 +24,7 @@ class Pods:
         self._in_namespace: defaultdict[str, set[str]] = defaultdict(set)
         self._priorities: Counter[int] = Counter()
         self._unasked: set[str] = set()
+        self._damaged: set[str] = set()
         self._leaving: set[str] = set()
 
     def get(self, uid: str) -> Record | None:
@@ -49,6 +50,10 @@ class Pods:
     def unasked(self) -> list[Record]:
         """Those whose annotations give them cards that they do not ask for."""
         return [self._by_uid[uid] for uid in sorted(self._unasked)]
+
+    def damaged(self) -> list[Record]:
+        """Those whose annotations do not say what they hold."""
+        return [self._by_uid[uid] for uid in sorted(self._damaged)]
 
     def uncount(self, now: float) -> list[Record]:
         """Those that native quota counts no more, as they were; from here on they cost nothing.
@@ -80,6 +85,8 @@ class Pods:
             self._leaving.add(pod.uid)
         if record.unasked:
             self._unasked.add(pod.uid)
+        if record.damaged:
+            self._damaged.add(pod.uid)
         if record.bound:
             self._on_node[pod.node_name].add(pod.uid)
             self._priorities[pod.priority] += 1
@@ -91,6 +98,7 @@ class Pods:
             pod = record.pod
             self._in_namespace[pod.namespace].discard(uid)
             self._unasked.discard(uid)
+            self._damaged.discard(uid)
             self._leaving.discard(uid)
             if record.bound:
                 self._on_node[pod.node_name].discard(uid)

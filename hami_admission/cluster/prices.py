@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hami_admission.model import grant as grants_of
+from hami_admission.model.amounts import Amounts
 from hami_admission.placement import wishes as wishes_of
 from hami_admission.quota import charge
 from hami_admission.wire import admitted as wire_admitted
@@ -14,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from hami_admission.cluster.inventory import Nodes
-    from hami_admission.model.amounts import Amounts
     from hami_admission.model.grant import PodGrants
     from hami_admission.model.pod import Kind, Pod
     from hami_admission.model.request import Request
@@ -32,10 +33,14 @@ class Prices:
         self.names = {vendor.word: vendor.names for vendor in vendors}
 
     def of_pod(self, pod: Pod, requests: PodRequests, grants: PodGrants) -> Amounts[str]:
-        """The cards that it has; without any, what it was admitted with, or would be today."""
-        if grants:
-            return self.of_grants(pod.kinds, grants)
-        return admitted(pod, requests) or self.asked(pod, requests)
+        """The cards that it has; without any, what it was admitted with, or would be today.
+
+        Of cards that cannot be read it is the same, and what can be read where that is more.
+        """
+        given = self.of_grants(pod.kinds, grants) if grants else Amounts()
+        if grants and not grants_of.unread(grants):
+            return given
+        return (admitted(pod, requests) or self.asked(pod, requests)).peak(given)
 
     def asked(self, pod: Pod, requests: PodRequests) -> Amounts[str]:
         """The smallest cards of today that could serve what it asks."""

@@ -11,19 +11,23 @@ from hami_admission.model import grant as grants_of
 from hami_admission.model.amounts import Amounts
 from hami_admission.model.grant import CardKey, PodGrants
 from hami_admission.model.pod import Pod
-from hami_admission.vendors import table
+from hami_admission.vendors import holdings, table
 from hami_admission.vendors.table import PodRequests
 from hami_admission.vendors.vendor import NOTHING
 from hami_admission.wire import keys
-from hami_admission.wire.errors import Malformed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from hami_admission.model.pod import Quantity
+    from hami_admission.placement.usage import NodeUsage
     from hami_admission.vendors.vendor import Reading
 
     Price = Callable[[Pod, PodRequests, PodGrants], Amounts[str]]
+
+
+MOST_CARDS = 8
+"""Cards that a message names."""
 
 
 class Record(msgspec.Struct, frozen=True):
@@ -41,6 +45,8 @@ class Record(msgspec.Struct, frozen=True):
     unasked: tuple[str, ...] = ()
     """Cards, by uuid, that the annotations give to containers that do not ask for such: nothing is
     counted for that, and it is told."""
+    damaged: tuple[str, ...] = ()
+    """Families of whose cards its annotations cannot be read as they are now, and it is told."""
 
     @property
     def bound(self) -> bool:
@@ -58,28 +64,30 @@ class Record(msgspec.Struct, frozen=True):
 def of(pod: Pod, vendors: table.Vendors, before: Record | None, price: Price) -> Record | None:
     """The record of a pod, or None when there is nothing to say of it (ended, or asks nothing).
 
-    What a bound pod was found to hold stays what it holds: its annotations are not read again. But
-    it may be given a deadline, and then other quotas count it, or be told to go.
+    What a bound pod was found to hold stays what it holds, whatever its annotations become, unless
+    they could not be read and now say something else. But it may be given a deadline, and then
+    other quotas count it, or be told to go.
     """
     if pod.ended:
         return None
-    if before is not None and before.bound:
-        return _again(before, pod)
     readings = table.read(vendors, pod)
     requests = table.requests(readings)
     grants, unasked = granted(pod, vendors, readings) if pod.node_name else ((), ())
+    damaged = grants_of.unread(grants)
+    if before is not None and before.bound and _stays(before, grants):
+        return _again(before, pod, damaged)
     if not any(requests) and not any(grants) and not unasked:
         return None
     kept = _slim(pod) if pod.node_name else bare(pod, vendors)
     held = grants_of.on_cards(pod.kinds, grants) if grants else Amounts()
     amounts = price(pod, requests, grants) if requests else Amounts()
-    return Record(kept, requests, grants, held, amounts, unasked)
+    return Record(kept, requests, grants, held, amounts, unasked, damaged)
 
 
 def granted(
     pod: Pod, vendors: table.Vendors, readings: Mapping[str, Sequence[Reading]]
 ) -> tuple[PodGrants, tuple[str, ...]]:
-    """What the annotations say the pod holds, over all families; nothing where they are damaged.
+    """What the annotations say the pod holds, over all families.
 
     A container holds cards of families that it asks, if only in words that we would refuse; others
     are given apart, by uuid: whoever wrote those, it was no scheduler.
@@ -88,19 +96,43 @@ def granted(
     slots: list[tuple[grants_of.Grant, ...]] = [()] * len(pod.containers)
     unasked: list[str] = []
     for vendor in vendors:
-        try:
-            decoded = vendor.recall(pod.annotations)
-        except Malformed:
+        decoded = vendor.recall(pod.annotations)
+        if not decoded:
             continue
         asks = [each is not NOTHING for each in readings.get(vendor.word, nobody)]
-        # Entries that are not one for each container are older, and nobody knows whose each is.
-        owed = asks if len(decoded) == len(asks) else [any(asks)] * len(asks)
-        for slot, grants in enumerate(grants_of.seated(pod.kinds, asks, decoded)):
+        seated = grants_of.seated(pod.kinds, asks, decoded)
+        # Entries that are not one for each container are older, or damaged: nobody knows whose.
+        whole = seated is decoded and not grants_of.unread(decoded)
+        owed = asks if whole else [any(asks)] * len(asks)
+        for slot, grants in enumerate(holdings.called(seated, vendor.word)):
             if owed[slot]:
                 slots[slot] += grants
             else:
-                unasked += [grant.uuid for grant in grants]
+                unasked += [grant.uuid for grant in grants if grant.uuid]
     return tuple(slots) if any(slots) else (), tuple(dict.fromkeys(unasked))
+
+
+def unreadable(record: Record, node: NodeUsage | None) -> str:
+    """What cannot be read of a pod, and what is made of that; ``node`` is where the pod is."""
+    return (
+        f"annotations that say which {', '.join(record.damaged)} cards pod {record.pod.key} has"
+        f" cannot be read: {_kept(record, node)}; put them right, or delete the pod"
+    )
+
+
+def _kept(record: Record, node: NodeUsage | None) -> str:
+    unread = [grant.uuid for slot in record.grants for grant in slot if grant.unread]
+    if not unread:
+        return "it keeps what it was seen to hold before"
+    own = () if node is None else (node.cards.get(word, ()) for word in record.damaged)
+    if {*unread} <= {card.device.uuid for cards in own for card in cards}:
+        return f"nobody else is given {some(unread)}"
+    return f"no such card of node {record.pod.node_name} is given to new pods"
+
+
+def some(cards: Sequence[str]) -> str:
+    """The first of them, with commas."""
+    return ", ".join(cards[:MOST_CARDS]) + ", …" * (len(cards) > MOST_CARDS)
 
 
 def bare(pod: Pod, vendors: table.Vendors) -> Pod:
@@ -139,8 +171,12 @@ def _slim(pod: Pod) -> Pod:
     return msgspec.structs.replace(pod, containers=(), annotations={}, labels={})
 
 
-def _again(record: Record, pod: Pod) -> Record:
-    """The record itself, unless its pod has changed its scope or was told to go."""
+def _stays(before: Record, grants: PodGrants) -> bool:
+    return not grants_of.unread(before.grants) or grants == before.grants
+
+
+def _again(record: Record, pod: Pod, damaged: tuple[str, ...]) -> Record:
+    """The record itself, unless its pod has changed its scope, was told to go or was damaged."""
     before = record.pod
     changed = msgspec.structs.replace(
         before,
@@ -148,6 +184,6 @@ def _again(record: Record, pod: Pod) -> Record:
         leaving=pod.leaving,
         uncounted_after=pod.uncounted_after,
     )
-    if changed == before:
+    if changed == before and damaged == record.damaged:
         return record
-    return msgspec.structs.replace(record, pod=changed)
+    return msgspec.structs.replace(record, pod=changed, damaged=damaged)

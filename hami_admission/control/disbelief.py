@@ -1,9 +1,10 @@
 """Says what stands in annotations of ours and is not believed: no process of ours wrote it there.
 
 Cards of pods that do not ask for such (``cluster/records.py``): nothing is counted for them, but
-what the container sees is another matter, so somebody should look. Marks of quotas that came with
-a copy, from another cluster or from a backup (``cluster/quotas.py``). And a card that several nodes
-say they have (``cluster/inventory.py``): which of them has it, nobody here can tell.
+what the container sees is another matter, so somebody should look. What is damaged on pods that
+ask: cards stay taken until somebody repairs it. Marks of quotas that came with a copy, from another
+cluster or from a backup (``cluster/quotas.py``). And a card that several nodes say they have
+(``cluster/inventory.py``): which of them has it, nobody here can tell.
 """
 
 from __future__ import annotations
@@ -11,37 +12,38 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from hami_admission.cluster import records
 from hami_admission.wire import keys
 from hami_admission.wire.notices import Notice
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Sequence
 
     from hami_admission.cluster.records import Record
     from hami_admission.cluster.state import Cluster
+    from hami_admission.model.grant import PodGrants
     from hami_admission.model.quota import Quota
+
+    Told = tuple[str, PodGrants, tuple[str, ...]]
 
 log = logging.getLogger(__name__)
 
-MOST_CARDS = 8
-
 
 class Disbelief:
-    """Tells of each object once."""
+    """Tells of each object once, and again when it has changed."""
 
     def __init__(self, cluster: Cluster, tell: Callable[[Notice], None]) -> None:
         self._cluster = cluster
         self._tell = tell
-        self._told: frozenset[str] = frozenset()
+        self._unasked: frozenset[Told] = frozenset()
+        self._damaged: frozenset[Told] = frozenset()
         self._twice: frozenset[tuple[str, str]] = frozenset()
 
     def look(self) -> None:
         """One look."""
-        found = self._cluster.pods.unasked()
-        for record in found:
-            if record.pod.uid not in self._told:
-                self._say(_of_pod(record))
-        self._told = frozenset(record.pod.uid for record in found)
+        pods = self._cluster.pods
+        self._unasked = self._pods(pods.unasked(), self._unasked, _of_unasked)
+        self._damaged = self._pods(pods.damaged(), self._damaged, self._of_damaged)
         twice = {(uuid, node) for uuid, nodes in self._cluster.twice.items() for node in nodes}
         for uuid, node in sorted(twice - self._twice):
             self._say(_of_card(uuid, node, self._cluster.twice[uuid]))
@@ -50,18 +52,32 @@ class Disbelief:
         while copied:
             self._say(_of_quota(copied.popitem()[1]))
 
+    def _pods(
+        self, found: Sequence[Record], told: frozenset[Told], of: Callable[[Record], Notice]
+    ) -> frozenset[Told]:
+        """Tells of those that are new, or not as they were; gives all of them."""
+        now = {(each.pod.uid, each.grants, each.damaged): each for each in found}
+        for key, record in now.items():
+            if key not in told:
+                self._say(of(record))
+        return frozenset(now)
+
+    def _of_damaged(self, record: Record) -> Notice:
+        pod = record.pod
+        message = records.unreadable(record, self._cluster.usage().get(pod.node_name))
+        return Notice(pod.namespace, pod.name, pod.uid, "CardsUnreadable", message, "Warning")
+
     def _say(self, notice: Notice) -> None:
         where = f"{notice.namespace}/{notice.name}"
         log.warning("annotation not believed", extra={"object": where, "why": notice.message})
         self._tell(notice)
 
 
-def _of_pod(record: Record) -> Notice:
-    cards, pod = record.unasked, record.pod
-    some = ", ".join(cards[:MOST_CARDS]) + ", …" * (len(cards) > MOST_CARDS)
+def _of_unasked(record: Record) -> Notice:
+    pod = record.pod
     message = (
-        f"annotations give {some} to containers that do not ask for such; nothing is counted for"
-        " it: find who wrote them, and delete the pod"
+        f"annotations give {records.some(record.unasked)} to containers that do not ask for such;"
+        " nothing is counted for it: find who wrote them, and delete the pod"
     )
     return Notice(pod.namespace, pod.name, pod.uid, "CardsNotAskedFor", message, "Warning")
 

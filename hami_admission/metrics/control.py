@@ -198,6 +198,7 @@ def _ours(view: Overview) -> Iterator[Metric]:
         ("pods", "Pods that ask for cards or have some.", view.pods),
         ("cards_on_two_nodes", "Cards that several nodes say they have.", view.twice),
         ("unasked_pods", "Pods with cards by annotation that they do not ask.", view.unasked),
+        ("damaged_pods", "Pods whose annotations do not say which cards they have.", view.damaged),
         ("bookings", "Pods that were given cards and are not seen bound yet.", view.bookings),
         ("waiting_pods", "Pods that found no room when they were asked about last.", waiting),
         ("kept_tables", "Requests of one shape whose answers are kept.", view.tables),

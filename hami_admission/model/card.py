@@ -12,7 +12,8 @@ class Card(msgspec.Struct, frozen=True, gc=False):
 
     ``units`` says how often each unit of the card is given out, as far as any is; ``instances``
     how many of the containers hold an instance of the card. ``traits`` counts the containers by how
-    they use it, as far as they say, sorted.
+    they use it, as far as they say, sorted. ``unread`` counts those of which nobody knows how
+    much of it they hold.
     """
 
     device: Device
@@ -22,6 +23,7 @@ class Card(msgspec.Struct, frozen=True, gc=False):
     units: tuple[int, ...] = ()
     instances: int = 0
     traits: tuple[tuple[str, int], ...] = ()
+    unread: int = 0
 
     def with_trait(self, trait: str) -> int:
         """How many containers use it so."""

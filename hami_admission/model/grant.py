@@ -24,7 +24,9 @@ class Grant(msgspec.Struct, frozen=True, gc=False):
     with a ``profile`` is an instance of the card, made before the pod starts: it lies on ``units``
     and exists as long as the pod, whichever container uses it. ``slots`` is how many places of the
     card it takes, ``trait`` how it uses the card, and ``percent`` what its cores are in percent
-    points, where users ask for those and cores are something else.
+    points, where users ask for those and cores are something else. Of one that is ``unread`` nobody
+    can tell how much of the card it takes, so it takes all of it; without a uuid nobody can tell
+    which card either.
     """
 
     uuid: str
@@ -36,6 +38,7 @@ class Grant(msgspec.Struct, frozen=True, gc=False):
     slots: int = 1
     trait: str = ""
     percent: int = 0
+    unread: bool = False
 
 
 SlotGrants = tuple[Grant, ...]
@@ -52,6 +55,9 @@ UNIT = "unit-"
 """Before the number of a unit: ``unit-3`` is a dimension of its own, so that a peak is a union."""
 TRAIT = "trait-"
 """Before a trait: ``trait-online`` counts the containers of that trait."""
+UNREAD = "unread-"
+"""Before the word of a family: so many containers hold all of the card, or, where the node has no
+card of that id, all of every card of the family."""
 
 
 def peak(kinds: Sequence[Kind], slots: Sequence[Amounts[K]]) -> Amounts[K]:
@@ -86,9 +92,10 @@ def seated(kinds: Sequence[Kind], asks: Sequence[bool], grants: PodGrants) -> Po
     HAMi 2.7 writes no entries for init containers; 2.10 writes none for containers without cards
     that stand before one with cards (facts/scheduling.md 20.1). What is left belongs to those that
     ask, in their order. Where that does not come out even, nobody knows who holds what: then all
-    is held at the same time, which is never too little.
+    is held at the same time, which is never too little. As many entries as containers are one for
+    each, unless one that asks has none and one that does not ask has some.
     """
-    if len(grants) == len(kinds):
+    if len(grants) == len(kinds) and not _shifted(asks, grants):
         return grants
     if not any(grants) or not kinds:
         return ()
@@ -103,6 +110,17 @@ def seated(kinds: Sequence[Kind], asks: Sequence[bool], grants: PodGrants) -> Po
             return tuple(found)
     found[-1] = tuple(grant for slot in given for grant in slot)
     return tuple(found)
+
+
+def _shifted(asks: Sequence[bool], grants: PodGrants) -> bool:
+    pairs = {(asked, bool(slot)) for asked, slot in zip(asks, grants, strict=True)}
+    return pairs >= {(True, False), (False, True)}
+
+
+def unread(grants: PodGrants) -> tuple[str, ...]:
+    """The families of which a pod holds cards that cannot be read."""
+    found = (grant.vendor for slot in grants for grant in slot if grant.unread)
+    return tuple(dict.fromkeys(found))
 
 
 def lasting(kinds: Sequence[Kind], grants: PodGrants) -> tuple[Sequence[Kind], PodGrants]:
@@ -128,6 +146,8 @@ def of_slot(grants: SlotGrants) -> Amounts[CardKey]:
             parts.append((INSTANCES, 1))
         if grant.trait:
             parts.append((f"{TRAIT}{grant.trait}", 1))
+        if grant.unread:
+            parts.append((f"{UNREAD}{grant.vendor}", 1))
         for dimension, value in parts:
             held[grant.uuid, dimension] = held.get((grant.uuid, dimension), 0) + value
     return Amounts(held)

@@ -11,12 +11,14 @@ import msgspec
 class Reason(StrEnum):
     """Why a card (or a node's set of cards) does not serve.
 
-    Upstream's tags (facts/scheduling.md 12.2, facts/devices.md 1.8), and one of ours:
-    ``TopologyNotFit``, where linked cards are required and the free ones are not linked.
+    Upstream's tags (facts/scheduling.md 12.2, facts/devices.md 1.8), and two of ours:
+    ``TopologyNotFit``, where linked cards are required and the free ones are not linked, and
+    ``CardUseUnknown``, where the annotations of a pod that has the card cannot be read.
     """
 
     CARD_NOT_HEALTH = "CardNotHealth"
     CARD_CORDONED = "CardCordoned"
+    CARD_USE_UNKNOWN = "CardUseUnknown"
     CARD_TYPE_MISMATCH = "CardTypeMismatch"
     CARD_UUID_MISMATCH = "CardUuidMismatch"
     CARD_SLOTS_EXHAUSTED = "CardTimeSlicingExhausted"

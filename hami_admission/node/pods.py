@@ -9,8 +9,7 @@ import msgspec
 from hami_admission.model.instance import Place
 from hami_admission.node.admissions import Need
 from hami_admission.node.usage import Instance, Owner
-from hami_admission.vendors import holdings
-from hami_admission.wire import keys, pods, reservations
+from hami_admission.wire import grants, keys, pods, reservations
 from hami_admission.wire.errors import Malformed
 
 if TYPE_CHECKING:
@@ -59,14 +58,10 @@ def _controlled(container: Container) -> bool:
 def read(body: bytes | msgspec.Raw) -> OwnPod:
     """One Pod object; raises Malformed. An annotation that is damaged gives nothing."""
     pod = pods.decode(body)
-    try:
-        grants: PodGrants = holdings.recalled(pod.annotations, allocated=keys.NVIDIA_ALLOCATED)
-    except Malformed:
-        grants = ()
     reserved = _reserved(pod.annotations.get(keys.NVIDIA_MIG, ""))
     needs = tuple(
         Need(container.name, tuple(grant.uuid for grant in slot), _controlled(container))
-        for container, slot in zip(pod.containers, grants, strict=False)
+        for container, slot in zip(pod.containers, _given(pod), strict=False)
         if slot
     )
     return OwnPod(
@@ -79,6 +74,13 @@ def read(body: bytes | msgspec.Raw) -> OwnPod:
         places=tuple(each.place for each in reserved),
         instances=tuple(_instances(pod, reserved)),
     )
+
+
+def _given(pod: Pod) -> PodGrants:
+    try:
+        return grants.decode(pod.annotations.get(keys.NVIDIA_ALLOCATED, ""))
+    except Malformed:
+        return ()
 
 
 def _reserved(text: str) -> tuple[Reserved, ...]:

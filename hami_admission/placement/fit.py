@@ -10,7 +10,7 @@ from hami_admission.model.wishes import ANY
 from hami_admission.placement import order, usage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from hami_admission.model.card import Card
     from hami_admission.model.request import Request
@@ -148,7 +148,7 @@ def _able(
     reasons: dict[Reason, int] = {}
     spoiled = {} if vendor.spoiled is None else vendor.spoiled(cards, selection)
     for card in cards:
-        refused: Reason | None = spoiled.get(card.device.uuid)
+        refused = _barred(card, spoiled)
         for check in checks if refused is None else ():
             refused = check(card, request, selection)
             if refused is not None:
@@ -195,5 +195,10 @@ def each_card(
     found: list[tuple[Card, Reason | None]] = []
     for card in cards:
         _, reasons = _able(vendor, (card,), request, selection)
-        found.append((card, spoiled.get(card.device.uuid) or next(iter(reasons), None)))
+        found.append((card, _barred(card, spoiled) or next(iter(reasons), None)))
     return found
+
+
+def _barred(card: Card, spoiled: Mapping[str, Reason]) -> Reason | None:
+    """What keeps a card from serving, whatever is asked: somebody may have all of it."""
+    return Reason.CARD_USE_UNKNOWN if card.unread else spoiled.get(card.device.uuid)

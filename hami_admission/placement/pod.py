@@ -105,7 +105,7 @@ def _in_order(
         lasting = taken if kind is not Kind.INIT else tuple(each for each in taken if each.profile)
         if lasting and len(found) <= last:
             held = grants_of.of_slot(lasting)
-            beside = {word: usage.taken(each, held) for word, each in beside.items()}
+            beside = usage.changed(beside, held)
     return tuple(found)
 
 

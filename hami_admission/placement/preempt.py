@@ -62,7 +62,7 @@ def way(
         return None
     victims: list[Held] = []
     for each in sorted(lower, key=lambda held: (-held.priority, held.uid)):
-        tried = _changed(cards, each.amounts, 1)
+        tried = usage.changed(cards, each.amounts)
         fits = pods.on_node(demand, tried, vendors, allows)
         if isinstance(fits, Unfit):
             victims.append(each)
@@ -89,8 +89,4 @@ def without(cards: dict[str, Cards], gone: Sequence[Held]) -> dict[str, Cards]:
     for each in gone:
         for key, value in each.amounts.items():
             total[key] = total.get(key, 0) + value
-    return _changed(cards, Amounts(total), -1)
-
-
-def _changed(cards: dict[str, Cards], held: Amounts[CardKey], times: int) -> dict[str, Cards]:
-    return {word: usage.taken(own, held, times) for word, own in cards.items()}
+    return usage.changed(cards, Amounts(total), -1)

@@ -14,6 +14,7 @@ from hami_admission.model.grant import (
     SLOTS,
     TRAIT,
     UNIT,
+    UNREAD,
     CardKey,
     of_slot,
 )
@@ -42,19 +43,28 @@ def empty(devices: dict[str, tuple[Device, ...]]) -> NodeUsage:
 
 def add(usage: NodeUsage, held: Amounts[CardKey]) -> NodeUsage:
     """With what one more pod holds; cards that the node does not have are passed over."""
-    return _scored({word: taken(cards, held) for word, cards in usage.cards.items()})
+    return _scored(changed(usage.cards, held))
 
 
 def remove(usage: NodeUsage, held: Amounts[CardKey]) -> NodeUsage:
     """Without what one pod held."""
-    return _scored({word: taken(cards, held, -1) for word, cards in usage.cards.items()})
+    return _scored(changed(usage.cards, held, -1))
 
 
-def taken(cards: Cards, held: Amounts[CardKey], times: int = 1) -> Cards:
-    """The cards with ``held`` on top, ``times`` over (minus one takes it away)."""
+def changed(cards: dict[str, Cards], held: Amounts[CardKey], times: int = 1) -> dict[str, Cards]:
+    """The cards of a node with ``held`` on top, ``times`` over (minus one takes it away)."""
+    return {word: taken(own, held, times, word) for word, own in cards.items()}
+
+
+def taken(cards: Cards, held: Amounts[CardKey], times: int = 1, word: str = "") -> Cards:
+    """The same of the family of that word."""
     by_card: dict[str, list[tuple[str, int]]] = {}
     for (uuid, dimension), value in held.items():
         by_card.setdefault(uuid, []).append((dimension, times * value))
+    for uuid in by_card.keys() - {card.device.uuid for card in cards}:
+        lost = [(each, value) for each, value in by_card[uuid] if each == f"{UNREAD}{word}"]
+        for card in cards if lost else ():
+            by_card.setdefault(card.device.uuid, []).extend(lost)
     return tuple(
         _with(card, by_card[card.device.uuid]) if card.device.uuid in by_card else card
         for card in cards
@@ -68,9 +78,11 @@ def with_grant(card: Card, grant: Grant) -> Card:
 
 def _with(card: Card, changes: list[tuple[str, int]]) -> Card:
     found = dict.fromkeys((SLOTS, MEMORY, CORES, INSTANCES), 0)
-    units, traits = card.units, dict(card.traits)
+    units, traits, unread = card.units, dict(card.traits), card.unread
     for dimension, value in changes:
-        if dimension.startswith(UNIT):
+        if dimension.startswith(UNREAD):
+            unread += value
+        elif dimension.startswith(UNIT):
             units = _unit(units, int(dimension[len(UNIT) :]), value)
         elif dimension.startswith(TRAIT):
             trait = dimension[len(TRAIT) :]
@@ -85,6 +97,7 @@ def _with(card: Card, changes: list[tuple[str, int]]) -> Card:
         units,
         card.instances + found[INSTANCES],
         tuple(sorted((trait, count) for trait, count in traits.items() if count)),
+        unread,
     )
 
 

@@ -45,10 +45,10 @@ def _recall(notes: Mapping[str, str]) -> PodGrants:
     """From the annotation that names more cards: the device plugin takes away from one of them.
 
     It takes empty entries with it, so that what is left would belong to other containers
-    (facts/devices.md 19, B1 and B2).
+    (facts/devices.md 19, B1 and B2). One that can be read goes before one that is damaged.
     """
     both = [
         holdings.recalled(notes, allocated=key)
         for key in (keys.BIREN_ALLOCATED, keys.BIREN_TO_ALLOCATE)
     ]
-    return max(both, key=lambda grants: sum(map(len, grants)))
+    return max(both, key=holdings.readable)

@@ -230,8 +230,11 @@ def _recall(parts: Vendor, notes: Mapping[str, str]) -> PodGrants:
     found = parts.recall(notes)
     if any(grant.percent for slot in found for grant in slot):
         return found
-    text = notes.get(keys.DRS_CONTAINERS, "{}")
-    shares = documents.decode_or({}, text, dict[str, _Share])
+    try:
+        text = notes.get(keys.DRS_CONTAINERS, "{}")
+        shares = documents.decode(text, dict[str, _Share], keys.DRS_CONTAINERS)
+    except Malformed:
+        return holdings.unread(found)
     slices = {
         each.memory_mib: each.slices
         for each in _profiles({share.profile_name for share in shares.values()})

@@ -8,6 +8,7 @@ import msgspec
 
 from hami_admission.model.grant import Grant
 from hami_admission.wire import details, grants
+from hami_admission.wire.errors import Malformed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -30,20 +31,41 @@ def standard(
 
 
 def recalled(annotations: Mapping[str, str], *, allocated: str, more: str = "") -> PodGrants:
-    """The grants by slot; raises Malformed."""
-    found = grants.decode(annotations.get(allocated, ""))
+    """The grants by slot; those of a damaged text are ``unread``, never left out."""
+    text = annotations.get(allocated)
+    if text is None:
+        return ()
+    found = grants.salvage(text)
     rest = annotations.get(more, "") if more else ""
-    return details.decode(rest, found) if rest else found
+    try:
+        return details.decode(rest, found) if rest else found
+    except Malformed:
+        return unread(found)
 
 
 def called(found: PodGrants, word: str) -> PodGrants:
     """The grants under another word: in annotations some families' cards have other names."""
-    return each(found, lambda grant: msgspec.structs.replace(grant, vendor=word))
+
+    def named(grant: Grant) -> Grant:
+        return grant if grant.vendor == word else msgspec.structs.replace(grant, vendor=word)
+
+    return each(found, named)
 
 
 def each(found: PodGrants, change: Callable[[Grant], Grant]) -> PodGrants:
     """The grants, each of them changed, where they stand."""
     return tuple(tuple(map(change, slot)) for slot in found)
+
+
+def unread(found: PodGrants) -> PodGrants:
+    """The grants, where nobody can tell how much of each card they are."""
+    return each(found, lambda grant: msgspec.structs.replace(grant, unread=True))
+
+
+def readable(found: PodGrants) -> tuple[int, int]:
+    """How many cards can be read, and how many there are."""
+    cards = [grant for slot in found for grant in slot]
+    return sum(not grant.unread for grant in cards), len(cards)
 
 
 def last_indices(assigned: Assigned) -> str:
@@ -64,6 +86,8 @@ def unmasked(found: PodGrants) -> PodGrants:
     """The units of the masks, each a core."""
 
     def units(grant: Grant) -> Grant:
+        if grant.unread:
+            return grant
         taken = tuple(n for n in range(grant.cores.bit_length()) if grant.cores >> n & 1)
         return Grant(grant.uuid, grant.vendor, 0, len(taken), taken)
 

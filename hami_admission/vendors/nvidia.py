@@ -149,18 +149,19 @@ def _annotate(assigned: Assigned) -> dict[str, str]:
 
 
 def _recall(notes: Mapping[str, str]) -> PodGrants:
-    """Where the reservations cannot be read the cards stay taken, as cards in unknown use.
+    """Where the reservations cannot be read nobody can tell how much of the cards is taken.
 
-    So do those of HAMi before 2.10, which wrote an instance as ``UUID[template-slot]``.
+    HAMi before 2.10 wrote an instance as ``UUID[template-slot]``: such cards stay taken, as cards
+    in unknown use.
     """
     found = holdings.each(holdings.recalled(notes, allocated=keys.NVIDIA_ALLOCATED), _whole)
     reserved = notes.get(keys.NVIDIA_MIG, "")
     try:
         return reservations.decode(reserved, found) if reserved else found
     except Malformed:
-        return found
+        return holdings.unread(found)
 
 
 def _whole(grant: Grant) -> Grant:
     uuid, instance, _ = grant.uuid.partition("[")
-    return msgspec.structs.replace(grant, uuid=uuid) if instance else grant
+    return msgspec.structs.replace(grant, uuid=uuid, unread=not uuid) if instance else grant

@@ -191,7 +191,7 @@ class Vendor:
     ``owned`` are the beginnings of names that users cannot set, ``reads`` the annotations that
     ``parse`` looks at. ``late`` gives the values that
     only the placement knows, by environment name; ``annotate`` and ``recall`` write and read what
-    the pod holds.
+    the pod holds; a text that is damaged reads as grants that are ``unread``.
     """
 
     word: str

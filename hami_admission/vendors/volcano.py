@@ -180,5 +180,7 @@ def _recall(unit: int, notes: Mapping[str, str]) -> PodGrants:
     group = _group(notes)
     return holdings.each(
         holdings.recalled(notes, allocated=keys.VOLCANO_ALLOCATED),
-        lambda each: Grant(each.uuid, WORD, each.memory_mib * unit, each.cores, trait=group),
+        lambda each: msgspec.structs.replace(
+            each, vendor=WORD, memory_mib=each.memory_mib * unit, trait=group
+        ),
     )

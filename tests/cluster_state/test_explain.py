@@ -67,6 +67,27 @@ def test_each_card_says_what_is_free_and_why_it_does_not_serve() -> None:
     ]  # fmt: skip
 
 
+def test_a_card_whose_use_cannot_be_read_says_so_and_who_has_it() -> None:
+    made = a_cluster(*TWO)
+    notes = {keys.NVIDIA_ALLOCATED: "GPU-n-0,NVIDIA,x,0:;"}
+    asks = build.container(limits=build.gpu(1))
+    pod = build.pod(asks, name="h", uid="h", namespace="other", nodeName="n", annotations=notes)
+    made.apply(events.PodSeen(pod), 0)
+    found = explained(made, build.gpu(2, memory=2000))
+    (node,) = found.nodes
+    assert node.reason == "1/2 AllocatedCardsInsufficientRequest, 1/2 CardUseUnknown"
+    assert [(each.free_slots, each.free_memory_mib, each.free_cores) for each in node.cards] == [
+        (0, 0, 0), (10, 81920, 100),
+    ]  # fmt: skip
+    assert [each.reason for each in node.cards] == ["CardUseUnknown", ""]
+    says = (
+        "annotations that say which NVIDIA cards pod other/h has cannot be read: nobody else is"
+        " given GPU-n-0; put them right, or delete the pod"
+    )
+    assert found.warnings == [says]
+    assert explain.explain(made, "other/h").warnings == [says]
+
+
 CASES: dict[str, tuple[Cluster, build.Json, dict[str, str], tuple[Change, ...]]] = {
     "less memory": (
         a_cluster(*TWO), build.gpu(1, memory=90000), {},

@@ -126,10 +126,10 @@ def test_a_bound_pod_takes_the_place_of_its_booking() -> None:
     assert made.apply(events.PodGone("u"), 0) == ()
 
 
-def test_a_damaged_annotation_counts_for_the_quota_and_for_no_card() -> None:
+def test_a_damaged_annotation_counts_for_the_quota_what_was_asked() -> None:
     made = cluster("a")
     made.apply(events.PodSeen(a_pod(node="a", grants="GPU-a-0,NVIDIA:;")), 0)
-    assert taken(made) == {}
+    assert taken(made) == {"GPU-a-0": (1, 0, 0)}
     quota = msgspec.structs.replace(a_quota(gpumem=1), holds={"u": Hold("p", 0, Amounts())})
     made.apply(events.QuotaSeen(quota), 0)
     counts = made.counts(quota)

@@ -44,6 +44,36 @@ def test_cards_that_a_pod_does_not_ask_for_are_told_once_and_cost_nothing() -> N
     assert len(heard) == 2
 
 
+def test_what_a_pod_has_and_cannot_be_read_is_told_until_it_is_put_right() -> None:
+    cluster = Cluster(Settings())
+    looks, heard = told(cluster)
+    cluster.apply(events.NodeSeen(build.facts("n", 2)), 0)
+    asks = build.container(limits=build.gpu(1, memory=1))
+
+    def see(text: str) -> None:
+        notes = {keys.NVIDIA_ALLOCATED: text}
+        pod = build.pod(asks, name="p", uid="u", nodeName="n", annotations=notes)
+        cluster.apply(events.PodSeen(pod), 0)
+        looks.look()
+
+    for _ in range(3):
+        see("GPU-n-0,NVIDIA,x,0:;")
+    (notice,) = heard
+    assert (notice.about, notice.name, notice.reason) == ("Pod", "p", "CardsUnreadable")
+    assert notice.message == (
+        "annotations that say which NVIDIA cards pod team/p has cannot be read: nobody else is"
+        " given GPU-n-0; put them right, or delete the pod"
+    )
+    see("GPU-n-0")
+    assert "no such card of node n is given to new pods" in heard[1].message
+    see("GPU-n-0,NVIDIA,1,0:;")
+    assert len(heard) == 2
+    for _ in range(2):
+        see("GPU-n-0")
+    assert "it keeps what it was seen to hold before" in heard[2].message
+    assert len(heard) == 3
+
+
 def test_a_mark_that_came_with_a_copy_is_told_once() -> None:
     cluster = Cluster(Settings())
     looks, heard = told(cluster)

@@ -59,6 +59,7 @@ CASES: dict[str, Case] = {
         devices=(build.device(0, healthy=False), build.device(1, healthy=False)),
     ),
     Reason.CARD_CORDONED: Case("2/2 CardCordoned", notes={keys.NVIDIA_CORDON: "GPU-n-0,GPU-n-1"}),
+    Reason.CARD_USE_UNKNOWN: Case("2/2 CardUseUnknown", held=("GPU-n-0,NVIDIA,x,0:;", "GPU-n-1")),
     Reason.CARD_TYPE_MISMATCH: Case("2/2 CardTypeMismatch", wishes={keys.NVIDIA_USE_TYPE: "H100"}),
     Reason.CARD_UUID_MISMATCH: Case(
         "1/2 AllocatedCardsInsufficientRequest, 1/2 CardUuidMismatch",

@@ -230,3 +230,17 @@ def test_pods_with_cards_that_they_do_not_ask_for() -> None:
     found = samples(made)
     assert found["hami_admission_unasked_pods"] == [({}, 1)]
     assert "hami_admission_card_exceeded" not in found
+
+
+def test_pods_whose_cards_cannot_be_read() -> None:
+    made = a_cluster()
+    assert samples(made)["hami_admission_damaged_pods"] == [({}, 0)]
+    notes = {keys.NVIDIA_ALLOCATED: "GPU-n-0,NVIDIA,x,30:GPU:;"}
+    asks = build.container(limits=build.gpu(2))
+    pod = build.pod(asks, uid="q", name="q", nodeName="n", annotations=notes)
+    made.apply(events.PodSeen(pod), 0)
+    found = samples(made)
+    assert found["hami_admission_damaged_pods"] == [({}, 1)]
+    shares = found["hami_vgpu_memory_allocated_bytes"]
+    of_pod = [labels["device_uuid"] for labels, _ in shares if labels["pod"] == "q"]
+    assert of_pod == ["GPU-n-0"]

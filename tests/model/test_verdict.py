@@ -20,10 +20,12 @@ def test_reasons_are_counted_and_sorted_by_their_text() -> None:
 
 
 def test_upstreams_tags_are_spelled_as_upstream_spells_them() -> None:
-    """Facts 12.2: dashboards and users search for them. TopologyNotFit alone is ours."""
+    """Facts 12.2: dashboards and users search for them. TopologyNotFit and CardUseUnknown are
+    ours."""
     assert {reason.value for reason in Reason} == {
         "CardNotHealth",
         "CardCordoned",
+        "CardUseUnknown",
         "CardMigTopologyInfeasible",
         "NumaNotFit",
         "TopologyNotFit",

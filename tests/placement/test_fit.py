@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from hami_admission.model.amounts import Amounts
@@ -47,6 +48,11 @@ def card(index: int = 0, *, taken: tuple[int, int, int] = (0, 0, 0), **device: A
     return Card(made, *taken)
 
 
+def unread(index: int = 0, **device: Any) -> Card:
+    """Of which a pod has nobody knows how much."""
+    return msgspec.structs.replace(card(index, **device), slots=1, unread=1)
+
+
 def fit(asked: pods.Demand, *cards: Card, allows: pods.Allows | None = None) -> PodGrants | Unfit:
     return pods.on_node(asked, {WORD: cards} if cards else {}, VENDORS, allows)
 
@@ -65,6 +71,7 @@ REASONS: dict[Reason, tuple[pods.Demand, tuple[Card, ...], str]] = {
     Reason.CARD_EXCLUSIVE_CONFLICT: (one(memory=1, cores=100), (card(taken=(1, 9, 0)),), "1/1"),
     Reason.CARD_CORES_EXHAUSTED: (one(memory=1), (card(taken=(1, 9, 100)),), "1/1"),
     Reason.CARD_CORDONED: (one(memory=1), (card(cordoned=True),), "1/1"),
+    Reason.CARD_USE_UNKNOWN: (one(memory=1), (unread(), unread(1, healthy=False)), "2/2"),
     Reason.CARD_MIG_INFEASIBLE: (one(memory=1), (card(mode="mig"),), "1/1"),
     Reason.NUMA_NOT_FIT: (
         one({"nvidia.com/numa-bind": "true"}, count=2, memory=1), (card(), card(1, numa=1)), "2/2",

@@ -7,12 +7,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from hami_admission.model.grant import Grant
+from hami_admission.model.grant import Grant, unread
 from hami_admission.model.node import Handover
 from hami_admission.model.request import Request
 from hami_admission.options import BirenOptions
 from hami_admission.settings import Settings
-from hami_admission.wire.errors import Malformed
 from tests.vendors import family
 
 BR = "birentech.com/gpu"
@@ -104,9 +103,10 @@ def test_what_a_pod_holds_is_known_though_its_plugin_takes_it_away(sentence: str
     assert BIREN.recall(notes) == expected
 
 
-def test_a_damaged_record() -> None:
-    with pytest.raises(Malformed):
-        BIREN.recall({ALLOCATED: "card_0"})
+def test_of_a_damaged_record_and_another_the_other_is_read() -> None:
+    damaged = TEXT.replace("Biren", "Biren,,")
+    assert BIREN.recall({ALLOCATED: damaged, TO_ALLOCATE: TEXT}) == HELD
+    assert unread(BIREN.recall({ALLOCATED: damaged})) != ()
 
 
 def test_the_annotations_are_read_again() -> None:

@@ -302,7 +302,7 @@ RECALLED: dict[str, tuple[str, str, PodGrants]] = {
     ),
     "not by what is damaged": (
         "n-enflame-drs-0,Enflame,20480,50:;", "{",
-        ((Grant("n-enflame-drs-0", "Enflame", 20480, 50),),),
+        ((Grant("n-enflame-drs-0", "Enflame", 20480, 50, unread=True),),),
     ),
     "not without the profile": (
         "n-enflame-drs-0,Enflame,20480,50:;", '{"a":{"request":3}}',

@@ -144,7 +144,8 @@ def test_the_reservations_are_written_and_read_again() -> None:
     )
     assert NVIDIA.recall(notes) == grants
     damaged = {**notes, "hami.io/vgpu-mig-allocations": "[{"}
-    assert [grant.profile for slot in NVIDIA.recall(damaged) for grant in slot] == ["", ""]
+    found = [grant for slot in NVIDIA.recall(damaged) for grant in slot]
+    assert [(grant.profile, grant.unread) for grant in found] == [("", True), ("", True)]
 
 
 def test_an_instance_that_hami_named_by_its_table_is_its_card_in_unknown_use() -> None:
@@ -152,6 +153,9 @@ def test_an_instance_that_hami_named_by_its_table_is_its_card_in_unknown_use() -
     ((found,),) = NVIDIA.recall(notes)
     assert found == Grant("GPU-n-0", "NVIDIA", 20480, 0)
     assert str(choose(usage.with_grant(card(), found), request=ask(1))) == "1/1 CardNotHealth"
+    notes = {"hami.io/vgpu-devices-allocated": "[2-1],NVIDIA,20480,0:;"}
+    ((found,),) = NVIDIA.recall(notes)
+    assert (found.uuid, found.unread) == ("", True)
 
 
 @pytest.mark.parametrize(

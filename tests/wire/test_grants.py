@@ -63,3 +63,37 @@ def test_damaged(sentence: str) -> None:
 
 def test_as_long_as_kubernetes_allows_is_read() -> None:
     assert len(grants.decode(";" * 256 * 1024)) == 256 * 1024
+
+
+def unread(uuid: str) -> Grant:
+    return Grant(uuid, "", 0, 0, unread=True)
+
+
+SALVAGED: dict[str, tuple[str, PodGrants]] = {
+    "sizes that are none": ("GPU-a,NVIDIA,3Gi,20:;", ((unread("GPU-a"),),)),
+    "more digits than any card has MiB": ("GPU-a,NVIDIA,99999999999,0:;", ((unread("GPU-a"),),)),
+    "beside one that can be read": (
+        "GPU-a,NVIDIA,3000,20:;;GPU-b,:;",
+        ((A,), (), (unread("GPU-b"),)),
+    ),
+    "cut within its sizes": ("GPU-a,NVIDIA,3000,2", ((unread("GPU-a"),),)),
+    "cut within an id": ("GPU-", ((grants.LOST,),)),
+    "an id that may be cut": ("GPU-a:;", ((grants.LOST,),)),
+    "no id": (",NVIDIA,3000,20:;", ((grants.LOST,),)),
+    "an id of no card": (f"{'x' * 254},:", ((grants.LOST,),)),
+    "nothing": ("", ((grants.LOST,),)),
+    "separators alone": (" ;:;; ", ((grants.LOST,),)),
+    "separators doubled": ("GPU-a,,NVIDIA,3000,20::;;", ((unread("GPU-a"),), ())),
+}
+
+
+@pytest.mark.parametrize("sentence", SALVAGED)
+def test_what_can_be_read_of_a_damaged_text(sentence: str) -> None:
+    text, pod = SALVAGED[sentence]
+    assert grants.salvage(text) == pod
+
+
+@pytest.mark.parametrize("sentence", TEXTS)
+def test_nothing_is_lost_of_a_text_that_is_not_damaged(sentence: str) -> None:
+    pod, text = TEXTS[sentence]
+    assert grants.salvage(text) == (pod if any(pod) else ((grants.LOST,),))

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 @given(strategies.pod_grants)
 def test_round_trip(pod: PodGrants) -> None:
     assert grants.decode(grants.encode(pod)) == pod
+    if any(pod):
+        assert grants.salvage(grants.encode(pod)) == pod
 
 
 @given(st.text() | st.text("GPU-a,NVID;:0123 \n", max_size=60))
@@ -26,3 +28,4 @@ def test_any_text(text: str) -> None:
     with suppress(Malformed):
         found = grants.decode(text)
         assert all(each.memory_mib >= 0 and each.cores >= 0 for slot in found for each in slot)
+    assert any(grants.salvage(text))
