@@ -21,11 +21,14 @@ from hami_admission.doctor.seen import Certificate, Observed, Seen, Trial
 from hami_admission.doctor.webhooks import ours
 from hami_admission.kube import client as clients
 from hami_admission.kube import errors, paths
+from hami_admission.wire import pods
+from hami_admission.wire.errors import Malformed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncIterator, Sequence
 
     from hami_admission.kube.client import Client
+    from hami_admission.model.pod import Pod
     from hami_admission.settings import Settings
 
 T = TypeVar("T")
@@ -84,6 +87,7 @@ async def _all(eyes: _Eyes, trial_namespace: str, settings: Settings) -> Observe
                 "nodes": eyes.many(paths.NODES, objects.Node),
                 "quotas": eyes.many(paths.QUOTAS, objects.Quota),
                 "pods": eyes.many(paths.PODS, objects.Pod, "status.phase=Pending"),
+                "placed": eyes.placed(settings.scheduler_name),
                 "runtime_classes": eyes.many(
                     "/apis/node.k8s.io/v1/runtimeclasses", objects.RuntimeClass
                 ),
@@ -116,18 +120,29 @@ class _Eyes:
 
     async def many(self, path: str, form: type[T], fields: str = "") -> Seen[list[T]]:
         """All objects of a collection, page by page."""
-        query = {"limit": PAGE} | ({"fieldSelector": fields} if fields else {})
-        found: list[T] = []
-        decoder = msgspec.json.Decoder(_List[form])  # type: ignore[valid-type]
         try:
-            while True:
-                page = decoder.decode(await self._client.request("GET", path, query=query))
-                found += page.items
-                if not page.metadata.resume:
-                    return Seen(found)
-                query["continue"] = page.metadata.resume
+            return Seen([each async for page in self._pages(path, form, fields) for each in page])
         except (errors.ApiError, msgspec.DecodeError, RecursionError) as error:
             return _closed(error)
+
+    async def placed(self, scheduler: str) -> Seen[list[Pod]]:
+        """Pods of that scheduler that have a node."""
+        pages = self._pages(paths.PODS, pods.WirePod, f"spec.schedulerName={scheduler}")
+        try:
+            found = [_noun(each) async for page in pages for each in page]
+        except (errors.ApiError, msgspec.DecodeError, RecursionError) as error:
+            return _closed(error)
+        return Seen([pod for pod in found if pod is not None and pod.node_name])
+
+    async def _pages(self, path: str, form: type[T], fields: str) -> AsyncIterator[list[T]]:
+        query = {"limit": PAGE} | ({"fieldSelector": fields} if fields else {})
+        decoder = msgspec.json.Decoder(_List[form])  # type: ignore[valid-type]
+        while True:
+            page = decoder.decode(await self._client.request("GET", path, query=query))
+            yield page.items
+            if not page.metadata.resume:
+                return
+            query["continue"] = page.metadata.resume
 
     async def leases(self) -> dict[str, Seen[objects.Lease]]:
         """Those that somebody should hold."""
@@ -195,6 +210,14 @@ def _closed(error: Exception) -> Seen[Any]:
     if isinstance(error, errors.ApiError) and error.status in {401, 403}:
         return Seen(why=f"may not look: {error.message}")
     return Seen(why=str(error), absent=isinstance(error, errors.NotFound))
+
+
+def _noun(wire: pods.WirePod) -> Pod | None:
+    """One that cannot be read is passed over, as control does."""
+    try:
+        return pods.build(wire)
+    except Malformed:
+        return None
 
 
 def _scheduler(place: str, text: str) -> objects.Scheduler | None:

@@ -218,11 +218,8 @@ def _limited(quota: Quota, amounts: Amounts[str]) -> Amounts[str]:
 
 
 def _believed(quota: Quota) -> Quota:
-    """Its mark of a count is a version of before its own; any other was copied with the object,
-    from another cluster or a backup, and would keep everybody from counting it."""
-    if quota.version.isdecimal() and quota.counted > int(quota.version):
-        return msgspec.structs.replace(quota, counted=0)
-    return quota
+    """Without a mark that was copied, which would keep everybody from counting it."""
+    return msgspec.structs.replace(quota, counted=0) if quota.copied else quota
 
 
 def _older(quota: Quota, known: Quota) -> bool:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from hami_admission.doctor import (
     nodes,
     others,
+    pods,
     policies,
     quotas,
     reach,
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from hami_admission.doctor.finding import Finding
     from hami_admission.doctor.seen import Observed
 
-_CHECKS = (server, webhooks, reach, policies, replicas, nodes, quotas, others)
+_CHECKS = (server, webhooks, reach, policies, replicas, nodes, pods, quotas, others)
 """What others stand on comes first."""
 
 

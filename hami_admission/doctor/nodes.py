@@ -62,7 +62,7 @@ def _registered(vendor: Vendor, node: Node) -> str | None:
     return (node.metadata.annotations or {}).get(vendor.register) if vendor.register else None
 
 
-def _said(node: Node) -> NodeFacts:
+def facts(node: Node) -> NodeFacts:
     """What its annotations say it has, whatever its kubelet offers of that."""
     annotations, labels = node.metadata.annotations or {}, node.metadata.labels or {}
     return NodeFacts(node.name, annotations, labels=labels)
@@ -92,7 +92,7 @@ def _of_family(vendor: Vendor, node: Node) -> Iterator[Finding]:
         yield finding.problem(_NODES, looked_at, said, do)
         return
     try:
-        devices = vendor.inventory(_said(node)).devices
+        devices = vendor.inventory(facts(node)).devices
     except Malformed as error:
         do = f"kubectl annotate node {node.name} {vendor.register}- ; its agent writes it anew"
         yield finding.problem(_NODES, looked_at, str(error), do)
@@ -128,7 +128,7 @@ def _twice(vendors: table.Vendors, nodes: list[Node]) -> Iterator[Finding]:
     """A card is in one machine; there several families may offer it, each by its own names."""
     where: dict[str, list[str]] = defaultdict(list)
     for node in nodes:
-        found = table.node(vendors, _said(node)).devices.values()
+        found = table.node(vendors, facts(node)).devices.values()
         for uuid in {device.uuid: None for devices in found for device in devices}:
             where[uuid].append(node.name)
     pairs = {tuple(names): uuid for uuid, names in where.items() if len(names) > 1}

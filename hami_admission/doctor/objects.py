@@ -20,6 +20,7 @@ class Metadata(_Wire, frozen=True):
     namespace: str = ""
     labels: dict[str, str] | None = None
     annotations: dict[str, str] | None = None
+    resource_version: str = ""
     creation_timestamp: datetime | None = None
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hami_admission.doctor import finding
+from hami_admission.model import quota as model
 from hami_admission.quota import limits
 from hami_admission.vendors import table
-from hami_admission.wire import keys, quantities
+from hami_admission.wire import keys, quantities, quotas
 from hami_admission.wire.errors import Malformed
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ def check(observed: Observed) -> list[Finding]:
             *_keys(vendors, counted, quota),
             *_amounts(vendors, counted, quota),
             *_mixed(counted, quota),
+            *_copied(counted, quota),
         ]
         found += here
         good += not here and bool(_ours(counted, quota))
@@ -106,3 +108,17 @@ def _mixed(counted: frozenset[str], quota: Quota) -> Iterator[Finding]:
         do = "keep limits of accelerators in a ResourceQuota of their own"
         place = f"resourcequota {quota.place}"
         yield finding.warning(_CHECK, place, f"{text} our writes, and fail with a conflict", do)
+
+
+def _copied(counted: frozenset[str], quota: Quota) -> Iterator[Finding]:
+    """A mark of ours that came with the object; the next write takes it away."""
+    metadata = quota.metadata
+    mark = (metadata.annotations or {}).get(keys.QUOTA_COUNTED, "")
+    noun = model.Quota(
+        *(metadata.namespace, metadata.name, "", metadata.resource_version, {}),
+        counted=quotas.decode_counted(mark),
+    )
+    if noun.copied and _ours(counted, quota):
+        text = f"{keys.QUOTA_COUNTED} came with a copy, from another cluster or a backup"
+        do = "nothing: it is ignored, and the quota is counted; leave hami.io/quota-… out of copies"
+        yield finding.warning(_CHECK, f"resourcequota {quota.place}", text, do)

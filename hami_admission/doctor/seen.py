@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from hami_admission.doctor import objects
+    from hami_admission.model.pod import Pod
     from hami_admission.settings import Settings
 
 T = TypeVar("T")
@@ -49,7 +50,8 @@ class Observed:
 
     ``trusted`` are the caBundles (as they stand in the configurations) whose authority has signed
     the serving certificate; ``renewed`` the Leases that were renewed while somebody watched.
-    ``pods`` are the pending ones, ``schedulers`` those whose configuration is in a ConfigMap.
+    ``pods`` are the pending ones, ``placed`` those of our scheduler that have a node, as control
+    reads them, ``schedulers`` those whose configuration is in a ConfigMap.
     """
 
     now: datetime
@@ -71,4 +73,5 @@ class Observed:
     nodes: Seen[list[objects.Node]] = field(default_factory=Seen)
     quotas: Seen[list[objects.Quota]] = field(default_factory=Seen)
     pods: Seen[list[objects.Pod]] = field(default_factory=Seen)
+    placed: Seen[list[Pod]] = field(default_factory=Seen)
     runtime_classes: Seen[list[objects.RuntimeClass]] = field(default_factory=Seen)

@@ -47,3 +47,11 @@ class Quota(msgspec.Struct, frozen=True):
     scopes: tuple[ScopeTerm, ...] = ()
     counted: int = 0
     foreign: int = 0
+
+    @property
+    def copied(self) -> bool:
+        """Came its mark of a count with a copy, from another cluster or a backup?
+
+        A mark of our own is a version of before the quota's own, which writing the mark made.
+        """
+        return self.version.isdecimal() and self.counted > int(self.version)

@@ -84,7 +84,6 @@ def decode(body: bytes | msgspec.Raw) -> Quota:
         raise Malformed(f"not a ResourceQuota: {error}") from error
     metadata, spec = wire.metadata, wire.spec
     notes = metadata.annotations or {}
-    counted = notes.get(keys.QUOTA_COUNTED, "")
     return Quota(
         namespace=metadata.namespace,
         name=metadata.name,
@@ -94,9 +93,14 @@ def decode(body: bytes | msgspec.Raw) -> Quota:
         used=_limits(wire.status.used or {}),
         holds=decode_holds(notes.get(keys.QUOTA_HOLDS, "")),
         scopes=_scopes(spec),
-        counted=int(counted) if counted.isascii() and counted.isdecimal() else 0,
+        counted=decode_counted(notes.get(keys.QUOTA_COUNTED, "")),
         foreign=sum(_bytes(*each) for each in notes.items() if each[0] not in _OURS),
     )
+
+
+def decode_counted(text: str) -> int:
+    """The version up to which pods were counted; 0 for anything else."""
+    return int(text) if text.isascii() and text.isdecimal() else 0
 
 
 def decode_holds(text: str) -> dict[str, Hold]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -14,6 +14,9 @@ from hami_admission.doctor.seen import Certificate, Observed, Seen, Trial
 from hami_admission.settings import Settings
 from hami_admission.wire import keys
 from tests import build, yamls
+
+if TYPE_CHECKING:
+    from hami_admission.model.pod import Pod
 
 T = TypeVar("T")
 
@@ -133,12 +136,32 @@ def quota(used: dict[str, str] | None = None, **hard: object) -> dict[str, Any]:
     return {"quotas": Seen([wire(objects.Quota, value)])}
 
 
+def marked(counted: str, version: str) -> dict[str, Any]:
+    """The cluster's field with one quota of that version, and a mark of ours."""
+    annotations = {keys.QUOTA_COUNTED: counted}
+    metadata = {"name": "q", "namespace": "team", "resourceVersion": version}
+    hard = {"limits.nvidia.com/gpu": "8"}
+    value = {"metadata": {**metadata, "annotations": annotations}, "spec": {"hard": hard}}
+    return {"quotas": Seen([wire(objects.Quota, value)])}
+
+
 def pod(name: str, minutes: int, **spec: Any) -> objects.Pod:
     """Pending, of our scheduler, since that many minutes."""
     created = (NOW - timedelta(minutes=minutes)).isoformat()
     metadata = {"name": name, "namespace": "team", "creationTimestamp": created}
     full = {"schedulerName": "hami-scheduler", **spec}
     return wire(objects.Pod, {"metadata": metadata, "spec": full})
+
+
+def placed(*found: Pod) -> dict[str, Any]:
+    """The cluster's field."""
+    return {"placed": Seen([*found])}
+
+
+def having(text: str, *containers: dict[str, Any]) -> Pod:
+    """A pod ``team/p`` on node ``n`` with this annotation of its cards; it asks for one."""
+    asking = containers or (build.container(limits=build.gpu(1)),)
+    return build.pod(*asking, nodeName="n", annotations={keys.NVIDIA_ALLOCATED: text})
 
 
 def refused(message: str, status: int = 403) -> dict[str, Any]:
@@ -197,6 +220,7 @@ def healthy(**changed: Any) -> Observed:
         deployments=Seen([ours]),
         daemons=Seen([]),
         pods=Seen([]),
+        placed=Seen([]),
         **mutating(),
         **certificate(),
         **taken("hami-scheduler", rewritten),

@@ -393,7 +393,48 @@ NODES: dict[str, Case] = {
     "the runtime's way": ({}, "unknown", "runtime", "containerd://1.7.0: whether it goes by"),
 }
 
+PODS: dict[str, Case] = {
+    "nobody may look": ({"placed": CLOSED}, "unknown", "placed pods", "may not look"),
+    "one that is read": (
+        clusters.placed(clusters.having("GPU-n-0,NVIDIA,1,0:;")),
+        "ok",
+        "placed pods",
+        "1 have cards, as they asked",
+    ),
+    "sizes that cannot be read": (
+        clusters.placed(clusters.having("GPU-n-0,NVIDIA,x,0:;")),
+        "problem",
+        "placed pods",
+        "pod team/p has cannot be read: nobody else is given GPU-n-0;",
+    ),
+    "a card that cannot be read": (
+        clusters.placed(clusters.having("GPU-n")),
+        "problem",
+        "placed pods",
+        "no such card of node n is given to new pods;",
+    ),
+    "what to do then": (
+        {**clusters.placed(clusters.having("")), "nodes": CLOSED},
+        "problem",
+        "placed pods",
+        "kubectl -n team delete pod p, or put its annotations right",
+    ),
+    "cards that are not asked for": (
+        clusters.placed(clusters.having("GPU-n-0,NVIDIA,1,0:;", build.container())),
+        "problem",
+        "placed pods",
+        "1 have cards by annotation that they do not ask: team/p",
+    ),
+}
+
 QUOTAS: dict[str, Case] = {
+    "a mark that was copied": (
+        clusters.marked(counted="10", version="9"),
+        "warning",
+        "quotas",
+        "hami.io/quota-counted came with a copy",
+    ),
+    "a mark of ours": (clusters.marked("9", "10"), "ok", "quotas", "1 limit accelerators"),
     "nobody may look": ({"quotas": CLOSED}, "unknown", "quotas", "may not look"),
     "as requests": (
         clusters.quota(requests_nvidia_com__gpumem=5),
@@ -530,6 +571,7 @@ GROUPS = {
     "policies": POLICIES,
     "replicas": REPLICAS,
     "nodes": NODES,
+    "pods": PODS,
     "quotas": QUOTAS,
     "others": OTHERS,
 }
