@@ -20,6 +20,7 @@ from hami_admission.settings import Settings
 from hami_admission.wire import keys
 from tests import build, yamls
 from tests.build import Json, gpu
+from tests.cluster.credentials import Authority, kubeconfig
 
 if TYPE_CHECKING:
     from click.testing import Result
@@ -334,10 +335,13 @@ def test_manifests_of_serving_charts_are_understood() -> None:
         assert names, f"{path.name} holds no pod"
 
 
-def test_control_without_a_cluster_says_what_it_wants(tmp_path: Path) -> None:
+def test_control_says_what_it_wants(tmp_path: Path) -> None:
+    cluster, none = tmp_path / "cluster.conf", str(tmp_path / "none")
+    cluster.write_text(kubeconfig("https://127.0.0.1:1", Authority(tmp_path).file, "token"))
     for arguments, said in (
         ((), "not in a pod, and no --kubeconfig"),
-        (("--kubeconfig", str(tmp_path / "none")), str(tmp_path / "none")),
+        (("--kubeconfig", none), none),
+        (("--kubeconfig", str(cluster), "--tls-folder", none), f"{none}/tls.crt: No such file"),
     ):
         command = [sys.executable, "-m", "hami_admission", "control", *arguments]
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)

@@ -258,9 +258,12 @@ def _run(main_task: Coroutine[Any, Any, T], log_format: Format, log_level: str) 
     factory: Callable[[], asyncio.AbstractEventLoop] | None = None
     with suppress(ImportError):
         from uvloop import new_event_loop as factory
+    wrong: list[str] = []
     try:
         with asyncio.Runner(loop_factory=factory) as runner:
             return runner.run(main_task)
-    except (NoConfiguration, Unusable, ApiError) as error:
-        click.echo(f"hami-admission: {error}", err=True)
-        sys.exit(BAD_INPUT)
+    except* (NoConfiguration, Unusable, ApiError) as errors:  # a group of tasks raises a group
+        wrong += [str(each) for each in errors.exceptions]
+    for line in wrong:
+        click.echo(f"hami-admission: {line}", err=True)
+    sys.exit(BAD_INPUT)
