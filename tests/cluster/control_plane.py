@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Self
 import yaml
 
 from tests.cluster import audit, binaries
-from tests.cluster.credentials import Authority, Tokens, kubeconfig, write_key
+from tests.cluster.credentials import Authority, Tokens, admission, kubeconfig, write_key
 from tests.cluster.processes import Process, free_port
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 # The API server dials `clusterIP:port` for a webhook given by service. In a range of loopback
 # that reaches a server of this machine without any network set-up.
 SERVICE_RANGE = "127.100.0.0/16"
+
+WEBHOOK_HOST = "hami-admission.hami-system.svc"
 
 # Asked to end, etcd and the API server wait for their clients, up to a minute. Nothing is lost
 # when they are killed: etcd's log and the audit log are written as they go.
@@ -67,6 +69,8 @@ class ControlPlane:
         self.processes: list[Process] = []
         self._binaries = Path()
         self._authority: Authority
+        self.clients: Authority
+        """Has signed the client certificate that the API server shows to our webhooks."""
         self._tokens: Tokens
 
     def __enter__(self) -> Self:
@@ -234,6 +238,7 @@ class ControlPlane:
 
     def _start_parts(self) -> None:
         self._authority = Authority(self._data)
+        self.clients = Authority(self._data, "webhook-clients")
         self._tokens = Tokens(self._data / "tokens.csv")
         service_accounts = write_key(self._data / "service-accounts.key")
         client, peer, secure, manager = (free_port() for _ in range(4))
@@ -272,6 +277,7 @@ class ControlPlane:
             "kube-apiserver",
             ["127.0.0.1", str(self.services[1]), "localhost", "kubernetes.default.svc"],
         )
+        shown = self.clients.issue("api-server-as-client", ["kube-apiserver"])
         policy = self._data / "audit-policy.json"
         policy.write_text(json.dumps(audit.POLICY))
         return [
@@ -290,6 +296,7 @@ class ControlPlane:
             f"--service-account-key-file={service_accounts}",
             f"--service-account-signing-key-file={service_accounts}",
             f"--token-auth-file={self._tokens.file}",
+            f"--admission-control-config-file={admission(self._data, WEBHOOK_HOST, shown)}",
             "--authorization-mode=RBAC",
             f"--service-cluster-ip-range={self.services}",
             "--allow-privileged=true",

@@ -120,6 +120,33 @@ def kubeconfig(url: str, ca_file: Path, token: str) -> str:
     })
 
 
+def admission(folder: Path, host: str, certificate: tuple[Path, Path]) -> Path:
+    """An AdmissionConfiguration by which the API server shows a certificate to webhooks of a host.
+
+    It does so only to who asks for one.
+    """
+    file, key = map(str, certificate)
+    shown = {"client-certificate": file, "client-key": key}
+    users = folder / "webhooks.kubeconfig"
+    config = {"apiVersion": "v1", "kind": "Config", "users": [{"name": host, "user": shown}]}
+    users.write_text(json.dumps(config))
+    webhooks = {
+        "apiVersion": "apiserver.config.k8s.io/v1",
+        "kind": "WebhookAdmissionConfiguration",
+        "kubeConfigFile": str(users),
+    }
+    plugins = ("MutatingAdmissionWebhook", "ValidatingAdmissionWebhook")
+    path = folder / "admission.json"
+    path.write_text(
+        json.dumps({
+            "apiVersion": "apiserver.config.k8s.io/v1",
+            "kind": "AdmissionConfiguration",
+            "plugins": [{"name": each, "configuration": webhooks} for each in plugins],
+        })
+    )
+    return path
+
+
 def _name(common_name: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
 

@@ -48,6 +48,7 @@ KINDS = {
     "DaemonSet": Kind(_APPS, "daemonsets"),
     "Job": Kind(_BATCH, "jobs"),
     "CronJob": Kind(_BATCH, "cronjobs"),
+    "EndpointSlice": Kind("/apis/discovery.k8s.io/v1", "endpointslices"),
     "Role": Kind(_RBAC, "roles"),
     "RoleBinding": Kind(_RBAC, "rolebindings"),
     "ClusterRole": Kind(_RBAC, "clusterroles", namespaced=False),

@@ -18,6 +18,7 @@ import yaml
 from hami_admission.wire import keys, registers
 from tests import build
 from tests.cluster.api import wait
+from tests.cluster.control_plane import WEBHOOK_HOST
 from tests.cluster.kinds import KINDS
 
 if TYPE_CHECKING:
@@ -42,7 +43,8 @@ SETTINGS = "holdSeconds: 10\nnodeLockSeconds: 20\n"
 """Shorter than shipped: no webhook of these tests takes ten seconds, and many wait for its end; and
 no device plugin of theirs takes twenty."""
 
-SERVER_NAME = "hami-admission.hami-system.svc"
+
+SERVER_NAME = WEBHOOK_HOST
 
 
 def manifests(name: str) -> list[Json]:
@@ -172,15 +174,27 @@ async def secret(api: Api) -> dict[str, str]:
 
 
 async def call(
-    method: str, path: str, body: bytes | None = None, *, host: str = ADDRESS
+    method: str,
+    path: str,
+    body: bytes | None = None,
+    *,
+    host: str = ADDRESS,
+    source: str | None = None,
+    shown: tuple[Path, Path] | None = None,
 ) -> tuple[int, bytes]:
-    """One request to our process, past the API server."""
+    """One request to our process, past the API server.
+
+    It comes from `source`, an address of this machine, and shows a client certificate (with key).
+    """
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
+    if shown is not None:
+        context.load_cert_chain(*shown)
+    local = None if source is None else (source, 0)
     url = f"https://{host}:443{path}"
     async with (
-        aiohttp.ClientSession() as session,
+        aiohttp.ClientSession(connector=aiohttp.TCPConnector(local_addr=local)) as session,
         # A stream, for the client warns of large bodies that are given whole.
         session.request(method, url, data=io.BytesIO(body or b""), ssl=context) as answer,
     ):
