@@ -32,6 +32,7 @@ from hami_admission.control.charging import Charging
 from hami_admission.control.extender import Extender
 from hami_admission.control.http import Server
 from hami_admission.control.probes import Probes
+from hami_admission.control.senders import Senders
 from hami_admission.control.snapshots import Snapshots
 from hami_admission.control.surprises import Surprises
 from hami_admission.control.webhook import Webhook
@@ -111,9 +112,8 @@ async def serve() -> None:
         binder = Binder(cluster, charging, api, time.time)
         extender = Extender(cluster, binder, nobody_else, print, time.time)
         webhook = Webhook(cluster, charging, time.time)
-        server = Server(
-            app.routes(webhook, extender, Probes(cluster), Snapshots(cluster, time.time))
-        )
+        snapshots, door = Snapshots(cluster, time.time), Senders(Settings(), api).guard
+        server = Server(app.routes(webhook, extender, Probes(cluster), snapshots, door))
         tls = context.create()
         context.load(tls, authority.create((HOST,), datetime.now(UTC)))
         port = await server.start(HOST, 0, tls)

@@ -41,6 +41,7 @@ from hami_admission.control.extender import Extender
 from hami_admission.control.feed import Feed
 from hami_admission.control.http import Server
 from hami_admission.control.probes import Probes
+from hami_admission.control.senders import Senders
 from hami_admission.control.snapshots import Snapshots
 from hami_admission.control.surprises import Surprises
 from hami_admission.control.webhook import Webhook
@@ -130,7 +131,8 @@ async def serve(kubeconfig: str) -> None:
         webhook = Webhook(cluster, charging, time.time)
         probes = Probes(cluster)
         probes.published = True
-        server = Server(app.routes(webhook, extender, probes, Snapshots(cluster, time.time)))
+        snapshots, door = Snapshots(cluster, time.time), Senders(Settings(), client).guard
+        server = Server(app.routes(webhook, extender, probes, snapshots, door))
         tls = context.create()
         context.load(tls, authority.create((HOST,), datetime.now(UTC)))
         print(await server.start(HOST, 0, tls), flush=True)

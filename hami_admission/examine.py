@@ -18,7 +18,7 @@ from hami_admission.doctor import objects
 from hami_admission.doctor.reach import SECRET
 from hami_admission.doctor.replicas import LEASES, fresh
 from hami_admission.doctor.seen import Certificate, Observed, Seen, Trial
-from hami_admission.doctor.webhooks import ours
+from hami_admission.doctor.webhooks import NAME, ours
 from hami_admission.kube import client as clients
 from hami_admission.kube import errors, paths
 from hami_admission.wire import pods
@@ -77,6 +77,10 @@ async def _all(eyes: _Eyes, trial_namespace: str, settings: Settings) -> Observe
                 "mutating": eyes.many(paths.WEBHOOKS[0], objects.Configuration),
                 "validating": eyes.many(paths.WEBHOOKS[1], objects.Configuration),
                 "trial": eyes.trial(trial_namespace, settings),
+                "reviews": eyes.reviews(),
+                "api_servers": eyes.one(
+                    paths.endpoint_slice("default", "kubernetes"), objects.Slice
+                ),
                 "policies": eyes.many(f"{_ADMISSION}/validatingadmissionpolicies", objects.Policy),
                 "bindings": eyes.many(
                     f"{_ADMISSION}/validatingadmissionpolicybindings", objects.Binding
@@ -187,6 +191,17 @@ class _Eyes:
             if _CONFIGURATION in text
         ]
         return Seen([each for each in found if each is not None])
+
+    async def reviews(self) -> Seen[objects.Reviews]:
+        """Who may send reviews, by the settings in our ConfigMap."""
+        seen = await self.one(paths.config_map(self.namespace, NAME), _Data)
+        if seen.value is None:
+            return Seen(why=seen.why, absent=seen.absent)
+        try:
+            loaded = yaml.safe_load((seen.value.data or {}).get("settings.yaml", "{}"))
+            return Seen(msgspec.convert(loaded, objects.Reviews))
+        except (yaml.YAMLError, msgspec.ValidationError, RecursionError) as error:
+            return Seen(why=f"settings.yaml of the ConfigMap: {error}")
 
     async def trial(self, namespace: str, settings: Settings) -> Seen[Trial]:
         """A pod that asks for a card, created as a dry run: nothing stays of it."""

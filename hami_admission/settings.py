@@ -6,6 +6,7 @@ The names in files are upstream's where they mean the same (``forceOverwriteDefa
 
 from __future__ import annotations
 
+import ipaddress
 from typing import TYPE_CHECKING, Annotated, Literal, get_args, get_origin
 
 import msgspec
@@ -35,6 +36,10 @@ Policy = Literal["binpack", "spread"]
 _POLICY = "(binpack|spread|numa|mutex|topology-aware)"
 CardPolicy = Annotated[str, msgspec.Meta(pattern=f"^{_POLICY}(,{_POLICY})*$")]
 """One policy for the cards of a node or several, the first deciding first."""
+
+
+Senders = Literal["any", "api-server"] | Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]
+"""Anybody, the addresses of EndpointSlice ``default/kubernetes``, or these ranges (CIDR)."""
 
 
 class Mistakes(ValueError):
@@ -124,6 +129,13 @@ class Settings(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     """How long a node may be locked for a device plugin of others before it is taken for dead."""
     review_seconds: float = 2.5
     """Within which a review is answered; the webhooks' timeout of 3 s less the way there."""
+    review_senders: Senders = "any"
+    """Who may send reviews, by the address that his connection comes from: ``any``, ``api-server``,
+    or a list of ranges (CIDR). Where the API server's connections come from another address than
+    it has (Konnectivity, many overlay networks) only ranges hold."""
+    review_authority: str = ""
+    """A file with certificate authorities, in PEM: who sends reviews shows a client certificate of
+    one of them as well. The API server shows one if its AdmissionConfiguration says so."""
     nvidia: NvidiaOptions = NvidiaOptions()
     awsneuron: NeuronOptions = NeuronOptions()
     kunlun: KunlunOptions = KunlunOptions()
@@ -206,3 +218,14 @@ def _check(value: object, form: object, path: str, mistakes: list[str]) -> None:
         return
     if isinstance(converted, int | float) and not converted >= 0:
         mistakes.append(f"{path}: {value!r}: must not be negative")
+    if form == Senders and isinstance(converted, tuple):
+        mistakes += [f"{path}: {wrong}" for each in converted if (wrong := _no_range(each))]
+
+
+def _no_range(text: str) -> str:
+    """Why that is no range of addresses, or nothing."""
+    try:
+        ipaddress.ip_network(text)
+    except ValueError as error:
+        return str(error)
+    return ""

@@ -40,6 +40,8 @@ def test_every_name_is_upstreams() -> None:
         "holdSeconds": 1,
         "bookingSeconds": 2,
         "reviewSeconds": 1,
+        "reviewSenders": ["10.0.0.0/8", "2001:db8::1"],
+        "reviewAuthority": "/ca.crt",
         "nvidia": {
             "resourceCountName": "x/n",
             "resourceMemoryName": "x/m",
@@ -64,6 +66,8 @@ def test_every_name_is_upstreams() -> None:
         hold_seconds=1,
         booking_seconds=2,
         review_seconds=1.0,
+        review_senders=("10.0.0.0/8", "2001:db8::1"),
+        review_authority="/ca.crt",
         nvidia=NvidiaOptions(
             resource_count_name="x/n",
             resource_memory_name="x/m",
@@ -116,6 +120,12 @@ WRONG: dict[str, tuple[dict[str, object], str]] = {
     "a list for a section": ({"nvidia": []}, "nvidia: must be a mapping, got []"),
     "null for a section": ({"nvidia": None}, "nvidia: must be a mapping, got None"),
     "a text for a list": ({"exemptNamespaces": "a"}, "exemptNamespaces: 'a': Expected `array`"),
+    "a sender that is no range": (
+        {"reviewSenders": ["10.0.0.0/8", "10.0.0.1/8"]},
+        "reviewSenders: 10.0.0.1/8 has host bits set",
+    ),
+    "a sender by name": ({"reviewSenders": "apiserver"}, "reviewSenders: 'apiserver': "),
+    "no sender at all": ({"reviewSenders": []}, "reviewSenders: []: Expected `array` of length"),
     "an empty name": ({"schedulerName": ""}, "schedulerName: must not be empty"),
     "no list of families": ({"families": {}}, "families: must be a list, got {}"),
     "a family that is none": ({"families": ["x"]}, "families[0]: must be a mapping, got 'x'"),

@@ -17,6 +17,15 @@ def create() -> ssl.SSLContext:
     return context
 
 
+def ask_for(context: ssl.SSLContext, authority: str) -> None:
+    """Ask who connects for a certificate of the authorities in that file; who has none may go on.
+
+    A handshake with a certificate of others fails. Raises OSError (ssl.SSLError is one).
+    """
+    context.load_verify_locations(cafile=authority)
+    context.verify_mode = ssl.CERT_OPTIONAL
+
+
 def load(context: ssl.SSLContext, identity: Identity) -> None:
     """Serve with this identity from the next handshake on; open connections stay.
 

@@ -32,6 +32,7 @@ from hami_admission.control.http import Route, Routes, Server
 from hami_admission.control.preempt import Preemptor
 from hami_admission.control.probes import Probes
 from hami_admission.control.scrape import Scrape
+from hami_admission.control.senders import Senders
 from hami_admission.control.snapshots import Snapshots
 from hami_admission.control.surprises import Surprises
 from hami_admission.control.tls import Tls
@@ -48,6 +49,7 @@ from hami_admission.wire import extender as wire_extender
 from hami_admission.wire import reviews
 
 if TYPE_CHECKING:
+    from hami_admission.control.http import Guard
     from hami_admission.control.scrape import Count
     from hami_admission.control.tls import Source
     from hami_admission.kube.client import Client
@@ -161,12 +163,14 @@ class _Control:
         self.waker = Waker(self.cluster, client, clock)
         self.cluster.waiting.on_room = self.waker.ring
         self.preemptor = Preemptor(self.cluster, client, self.recorder.tell, clock)
-        self.probes = Probes(self.cluster, lambda: self.election.silence)
+        self.senders = Senders(settings, client)
+        self.probes = Probes(
+            self.cluster, lambda: self.election.silence, lambda: self.senders.known
+        )
         self.tls = Tls(_source(options, client), Publisher(client, options.webhooks), self.probes)
         registry = CollectorRegistry()
         meters = Meters(registry)
-        expired = meters.expired.inc
-        self.upkeep = Upkeep(self.cluster, self.charging, client, clock, leads, expired)
+        self.upkeep = Upkeep(self.cluster, self.charging, client, clock, leads, meters.expired.inc)
         tell = self.recorder.tell
         self.upkeep.on_round = (Excess(self.cluster, tell).look, Disbelief(self.cluster, tell).look)
         meters.standing(leads, lambda: not self.probes.missing(), lambda: self.tls.ends)
@@ -181,6 +185,7 @@ class _Control:
     async def start(self, tasks: asyncio.TaskGroup) -> None:
         """Certificate, listener, watches, upkeep: each may rely on those before it."""
         await self.tls.start()
+        self.tls.ask_for(self.cluster.settings.review_authority)
         port = await self.server.start(self.options.host, self.options.port, self.tls.context)
         log.info("listening", extra={"host": self.options.host, "port": port})
         await self.metrics.start(self.options.host, self.options.metrics_port, None)
@@ -188,7 +193,7 @@ class _Control:
         for lasting in (
             *(self.feed.nodes(), self.feed.quotas(), self.feed.pods()),
             *(self.tls.run(), self.upkeep.run(), self.election.run()),
-            *(self.recorder.run(), self.waker.run(), self.preemptor.run()),
+            *(self.recorder.run(), self.waker.run(), self.preemptor.run(), self.senders.run()),
             self._until_stopped(),
         ):
             tasks.create_task(lasting)
@@ -224,6 +229,7 @@ class _Control:
             extender,
             self.probes,
             Snapshots(self.cluster, clock),
+            self.senders.guard,
         )
 
     def _counts(self) -> list[Count]:
@@ -238,6 +244,11 @@ class _Control:
                 "hami_admission_malformed_requests",
                 "Requests on the port of the webhooks that were no HTTP.",
                 {"refused": self.server.malformed},
+            ),
+            (
+                "hami_admission_refused_senders",
+                "Reviews of who may not send them, by what is wrong with him.",
+                self.senders.refused,
             ),
             (
                 "hami_admission_quota_repairs",
@@ -276,10 +287,16 @@ def _identity() -> str:
     return f"{socket.gethostname()}_{secrets.token_hex(4)}"
 
 
-def routes(webhook: Webhook, extender: Extender, probes: Probes, snapshots: Snapshots) -> Routes:
-    """Every route that we serve; ``webhook`` is upstream's name for ``mutate``."""
-    mutate = Route(webhook.mutate, reviews.MAX_BYTES, seconds=webhook.seconds)
-    validate = Route(webhook.validate, reviews.MAX_BYTES, seconds=webhook.seconds)
+def routes(
+    webhook: Webhook, extender: Extender, probes: Probes, snapshots: Snapshots, guard: Guard
+) -> Routes:
+    """Every route that we serve; ``webhook`` is upstream's name for ``mutate``.
+
+    ``guard`` stands before reviews.
+    """
+    largest, seconds = reviews.MAX_BYTES, webhook.seconds
+    mutate = Route(webhook.mutate, largest, seconds=seconds, guard=guard)
+    validate = Route(webhook.validate, largest, seconds=seconds, guard=guard)
     longest = wire_extender.MAX_BYTES
     return {
         ("POST", "/mutate"): mutate,

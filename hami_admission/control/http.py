@@ -56,6 +56,11 @@ def unmeasured(route: str, status: int, seconds: float) -> None:
 Handler = Callable[[bytes], Awaitable[Reply]]
 
 
+Guard = Callable[[str | None, bool], Reply | None]
+"""By the address of a connection's other end, and whether it has shown a certificate of an
+authority that we trust: the answer to who may not ask, or None."""
+
+
 class Route(msgspec.Struct, frozen=True):
     """A handler, the longest body it takes, whether it serves this machine's processes only."""
 
@@ -64,6 +69,7 @@ class Route(msgspec.Struct, frozen=True):
     local: bool = False
     seconds: float | None = None
     """From its head to its answer, body included; nobody waits for it any longer."""
+    guard: Guard | None = None
 
 
 Routes = dict[tuple[str, str], Route]
@@ -247,6 +253,8 @@ class Server:
     async def _served(self, request: web.BaseRequest, route: Route) -> web.Response:
         if route.local and not is_local(request.remote):
             return _text(403, f"{request.path} serves the kube-scheduler beside this process only")
+        if route.guard is not None and (stranger := route.guard(request.remote, _shown(request))):
+            return _response(stranger)
         limit = asyncio.timeout(route.seconds)
         try:
             async with limit:
@@ -325,6 +333,12 @@ def is_local(address: str | None) -> bool:
         return address is not None and ipaddress.ip_address(address).is_loopback
     except ValueError:
         return False
+
+
+def _shown(request: web.BaseRequest) -> bool:
+    """Was a client certificate shown? The handshake has failed where it was not a good one."""
+    transport = request.transport
+    return transport is not None and bool(transport.get_extra_info("peercert"))
 
 
 def _text(status: int, message: str) -> web.Response:

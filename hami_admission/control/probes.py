@@ -19,15 +19,22 @@ SILENT_SECONDS = 5.0
 
 
 class Probes:
-    """``silence`` tells the seconds since the API server has answered last.
+    """``silence`` tells the seconds since the API server has answered last, ``senders`` whether
+    it is known who may send reviews.
 
     ``leaving`` is set when the process was asked to stop; ``published`` when the API server was
     given our authority.
     """
 
-    def __init__(self, cluster: Cluster, silence: Callable[[], float] = lambda: 0.0) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        silence: Callable[[], float] = lambda: 0.0,
+        senders: Callable[[], bool] = lambda: True,
+    ) -> None:
         self._cluster = cluster
         self._silence = silence
+        self._senders = senders
         self.leaving = False
         self.published = False
 
@@ -46,6 +53,8 @@ class Probes:
         missing = list(self._cluster.missing())
         if not self.published:
             missing.append("webhook configurations")
+        if not self._senders():
+            missing.append("addresses of the API server")
         if (silent := self._silence()) > SILENT_SECONDS:
             missing.append(f"the API server: no answer for {silent:.0f} s")
         if self.leaving:

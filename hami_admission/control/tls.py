@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from hami_admission.certificates import authority
 from hami_admission.certificates import context as contexts
+from hami_admission.certificates.files import Unusable
 from hami_admission.kube import errors
 
 if TYPE_CHECKING:
@@ -54,6 +55,15 @@ class Tls:
     def authority(self) -> bytes:
         """What is to be trusted by who calls us, in PEM; empty before there is a certificate."""
         return b"" if self._served is None else self._served.ca
+
+    def ask_for(self, authority: str) -> None:
+        """Ask clients for a certificate of the authorities in that file; raises Unusable."""
+        if not authority:
+            return
+        try:
+            contexts.ask_for(self.context, authority)
+        except OSError as error:
+            raise Unusable(f"{authority}: {error.strerror or error}") from error
 
     async def start(self) -> None:
         """Returns when there is something to serve with."""

@@ -12,6 +12,7 @@ from hami_admission.doctor import (
     quotas,
     reach,
     replicas,
+    senders,
     server,
     webhooks,
 )
@@ -22,7 +23,18 @@ if TYPE_CHECKING:
     from hami_admission.doctor.finding import Finding
     from hami_admission.doctor.seen import Observed
 
-_CHECKS = (server, webhooks, reach, policies, replicas, nodes, pods, quotas, others)
+_CHECKS = (
+    server,
+    webhooks,
+    reach,
+    senders,
+    policies,
+    replicas,
+    nodes,
+    pods,
+    quotas,
+    others,
+)
 """What others stand on comes first."""
 
 

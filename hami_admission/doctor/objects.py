@@ -232,6 +232,28 @@ class Workload(Object, frozen=True, kw_only=True):
         return " ".join(each.image for each in self.pod.containers or ())
 
 
+class Reviews(_Wire, frozen=True):
+    """Of the settings of the control process: who may send reviews."""
+
+    review_senders: str | tuple[str, ...] = "any"
+    review_authority: str = ""
+
+
+class _Endpoint(_Wire, frozen=True):
+    addresses: tuple[str, ...] = ()
+
+
+class Slice(Object, frozen=True, kw_only=True):
+    """An EndpointSlice."""
+
+    endpoints: list[_Endpoint] | None = None
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Of all endpoints."""
+        return tuple(each for endpoint in self.endpoints or () for each in endpoint.addresses)
+
+
 class _LeaseSpec(_Wire, frozen=True):
     holder_identity: str | None = None
     renew_time: datetime | None = None

@@ -6,7 +6,7 @@ import re
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from hami_admission.doctor import finding, webhooks
+from hami_admission.doctor import finding, senders, webhooks
 from hami_admission.wire import keys
 
 if TYPE_CHECKING:
@@ -153,7 +153,11 @@ def _not_called(observed: Observed, name: str, text: str, looked_at: str) -> Fin
     if name not in HOOKS:
         return finding.problem(_TRIAL, looked_at, text, f"look after the webhook {name}")
     where = f"kubectl -n {observed.namespace}"
-    if "x509" in text or "certificate" in text:
+    if "reviewAuthority" in text:
+        do = senders.AUTHORITY
+    elif "reviewSenders" in text:
+        do = senders.RANGES
+    elif "x509" in text or "certificate" in text:
         do = f"caBundle or certificate: see above, and {where} logs deployment/{webhooks.NAME}"
     else:
         do = f"does a replica run and can the API server reach it? {where} get pods,endpointslices"

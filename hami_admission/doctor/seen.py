@@ -50,6 +50,7 @@ class Observed:
 
     ``trusted`` are the caBundles (as they stand in the configurations) whose authority has signed
     the serving certificate; ``renewed`` the Leases that were renewed while somebody watched.
+    ``reviews`` are settings of the control process, ``api_servers`` where these are reached.
     ``pods`` are the pending ones, ``placed`` those of our scheduler that have a node, as control
     reads them, ``schedulers`` those whose configuration is in a ConfigMap.
     """
@@ -63,6 +64,8 @@ class Observed:
     certificate: Seen[Certificate] = field(default_factory=Seen)
     trusted: frozenset[str] = frozenset()
     trial: Seen[Trial] = field(default_factory=Seen)
+    reviews: Seen[objects.Reviews] = field(default_factory=Seen)
+    api_servers: Seen[objects.Slice] = field(default_factory=Seen)
     policies: Seen[list[objects.Policy]] = field(default_factory=Seen)
     bindings: Seen[list[objects.Binding]] = field(default_factory=Seen)
     deployments: Seen[list[objects.Workload]] = field(default_factory=Seen)

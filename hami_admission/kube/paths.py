@@ -18,6 +18,7 @@ WEBHOOKS = (
 
 _CORE = "/api/v1/namespaces"
 _LEASES = "/apis/coordination.k8s.io/v1/namespaces"
+_SLICES = "/apis/discovery.k8s.io/v1/namespaces"
 
 _NONE = frozenset({"", ".", ".."})
 """What is no name of anything: a client resolves it against what stands before."""
@@ -83,6 +84,11 @@ def config_maps(namespace: str) -> str:
     return _path(_CORE, namespace, "configmaps")
 
 
+def config_map(namespace: str, name: str) -> str:
+    """One ConfigMap."""
+    return _path(_CORE, namespace, "configmaps", name)
+
+
 def webhooks(name: str) -> tuple[str, ...]:
     """The mutating and the validating configuration of that name."""
     return tuple(_path(base, name) for base in WEBHOOKS)
@@ -96,6 +102,11 @@ def leases(namespace: str) -> str:
 def lease(namespace: str, name: str) -> str:
     """One Lease."""
     return _path(_LEASES, namespace, "leases", name)
+
+
+def endpoint_slice(namespace: str, name: str) -> str:
+    """One EndpointSlice."""
+    return _path(_SLICES, namespace, "endpointslices", name)
 
 
 def _path(base: str, *segments: str) -> str:

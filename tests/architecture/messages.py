@@ -34,6 +34,7 @@ CONSTRUCTORS: dict[str, tuple[int, str]] = {
     "later": (0, "reason"),
     "encode_error": (0, "error"),
     "_refuse": (3, "message"),
+    "Stranger": (1, "text"),
     "NotMade": (0, "message"),
     "wrong": (1, "right"),
     "wrong_note": (1, "right"),

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 Right = tuple[str, str, str, str]
 """Verb, API group, resource with its subresource, and the name that it is limited to (or "")."""
 
+NAME = "hami-admission"
 USER = "system:serviceaccount:hami-system:hami-admission"
 
 pytestmark = pytest.mark.skipif(LOGS not in os.environ, reason="after a run of all other files")
@@ -34,11 +35,12 @@ def audits() -> list[Audit]:
 
 
 def granted() -> set[Right]:
-    """What webhooks/rbac.yaml gives the control process."""
+    """What webhooks/rbac.yaml gives the control process, and webhooks/senders.yaml by a setting."""
+    roles = [each for each in manifests("rbac.yaml") if each["metadata"]["name"] == NAME]
     return {
         (verb, group, resource, name)
-        for role in manifests("rbac.yaml")
-        if role["kind"] in {"ClusterRole", "Role"} and role["metadata"]["name"] == "hami-admission"
+        for role in (*roles, *manifests("senders.yaml"))
+        if role["kind"] in {"ClusterRole", "Role"}
         for rule in role["rules"]
         for verb in rule["verbs"]
         for group in rule["apiGroups"]

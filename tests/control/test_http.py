@@ -186,7 +186,7 @@ async def test_some_routes_serve_this_machine_only(
 
 
 def test_the_routes_of_kube_scheduler_are_of_this_machine() -> None:
-    parts = [Mock() for _ in range(4)]
+    parts = [Mock() for _ in range(5)]
     found = {path: route.local for (_, path), route in app.routes(*parts).items()}
     assert {path for path, local in found.items() if local} == {
         "/filter", "/prioritize", "/bind", "/snapshot",
@@ -194,7 +194,7 @@ def test_the_routes_of_kube_scheduler_are_of_this_machine() -> None:
 
 
 def test_reviews_are_answered_within_the_time_that_the_webhooks_have() -> None:
-    parts = Mock(seconds=2.7), *(Mock() for _ in range(3))
+    parts = Mock(seconds=2.7), *(Mock() for _ in range(4))
     limited = {path: route.seconds for (_, path), route in app.routes(*parts).items()}
     assert {path: seconds for path, seconds in limited.items() if seconds is not None} == {
         "/mutate": 2.7, "/webhook": 2.7, "/validate": 2.7,

@@ -18,6 +18,7 @@ from hami_admission.control.charging import Charging
 from hami_admission.control.extender import Extender
 from hami_admission.control.http import Server
 from hami_admission.control.probes import Probes
+from hami_admission.control.senders import Senders
 from hami_admission.control.snapshots import Snapshots
 from hami_admission.control.surprises import Surprises
 from hami_admission.control.webhook import Webhook
@@ -154,7 +155,9 @@ async def ask(cluster: Cluster, pod: build.Json, tell: list[Notice]) -> dict[str
         binder = Binder(cluster, charging, Nobody(), time.time)
         extender = Extender(cluster, binder, nobody_else, tell.append, time.time)
         webhook = Webhook(cluster, charging, time.time)
-        server = Server(routes(webhook, extender, Probes(cluster), Snapshots(cluster, time.time)))
+        door = Senders(Settings(), Nobody()).guard
+        snapshots = Snapshots(cluster, time.time)
+        server = Server(routes(webhook, extender, Probes(cluster), snapshots, door))
         port = await server.start("127.0.0.1", 0, None)
         try:
             body = {"Pod": pod, "NodeNames": ["n"]}

@@ -193,6 +193,18 @@ def scheduler(**changed: Any) -> dict[str, Any]:
     return {"schedulers": Seen([wire(objects.Scheduler, found | {"place": "s/c"} | changed)])}
 
 
+def reviews(senders: str | list[str] = "any", authority: str = "") -> dict[str, Any]:
+    """Who may send them."""
+    said = {"reviewSenders": senders, "reviewAuthority": authority}
+    return {"reviews": Seen(wire(objects.Reviews, said))}
+
+
+def api_servers(*addresses: str) -> dict[str, Any]:
+    """Where they are."""
+    said = {"endpoints": [{"addresses": [each]} for each in addresses]}
+    return {"api_servers": Seen(wire(objects.Slice, said))}
+
+
 def version(major: str, minor: str) -> dict[str, Any]:
     """Of the API server."""
     git = f"v{major}.{minor}.1"
@@ -228,6 +240,8 @@ def healthy(**changed: Any) -> Observed:
         **scheduler(),
         **nodes(node()),
         **quota(limits_nvidia_com__gpu=8),
+        **reviews(),
+        **api_servers("10.0.0.1"),
         **version("1", "34"),
         **runtime_classes(("nvidia", "nvidia")),
     )

@@ -564,6 +564,48 @@ OTHERS: dict[str, Case] = {
     ),
 }
 
+BY_ADDRESS = clusters.reviews("api-server")
+TUNNEL = clusters.workload("kube-system/konnectivity-agent")
+SENDERS: dict[str, Case] = {
+    "anybody": ({}, "ok", "senders", "whoever reaches the port"),
+    "the API server": (BY_ADDRESS, "ok", "senders", "at 10.0.0.1; reviews of the trial came"),
+    "not to be looked at": ({"reviews": CLOSED}, "unknown", "senders", "may not look"),
+    "by --config alone": (
+        {"reviews": NO_SUCH, "settings": Settings(review_senders=("10.0.0.0/8",))},
+        "ok", "senders", "10.0.0.0/8",
+    ),
+    "addresses that nobody may look at": (
+        {**BY_ADDRESS, "api_servers": CLOSED}, "unknown", "senders", "may not look"
+    ),
+    "no slice": ({**BY_ADDRESS, "api_servers": NO_SUCH}, "problem", "senders", "no address"),
+    "an empty slice": ({**BY_ADDRESS, **clusters.api_servers()}, "problem", "senders", "ranges"),
+    "a tunnel, and nothing comes through": (
+        {**BY_ADDRESS, "deployments": Seen([OWN, TUNNEL]), **clusters.refused("no")},
+        "problem", "senders", "may come from kube-system/konnectivity-agent",
+    ),
+    "a tunnel by its image": (
+        {**BY_ADDRESS, "daemons": Seen([clusters.workload("a/b", "gke.gcr.io/proxy-agent:v1")])},
+        "warning", "senders", "may come from a/b",
+    ),
+    "a tunnel that does not matter": (
+        {"deployments": Seen([OWN, TUNNEL])}, "ok", "senders", "whoever reaches the port"
+    ),
+    "nothing came through": (
+        {**BY_ADDRESS, **clusters.refused("exceeded")}, "unknown", "senders", "the trial says"
+    ),
+    "a certificate": (
+        clusters.reviews(authority="/ca.crt"), "ok", "senders", "certificate is asked for"
+    ),
+    "an address that is not named": (
+        clusters.refused(f"{HOOK}reviews are taken from whom reviewSenders names", 500),
+        "problem", "trial", "set reviewSenders to the ranges",
+    ),
+    "no certificate": (
+        clusters.refused(f"{HOOK}who shows a client certificate of reviewAuthority", 500),
+        "problem", "trial", "AdmissionConfiguration",
+    ),
+}  # fmt: skip
+
 GROUPS = {
     "server": SERVER,
     "webhooks": WEBHOOKS,
@@ -574,6 +616,7 @@ GROUPS = {
     "pods": PODS,
     "quotas": QUOTAS,
     "others": OTHERS,
+    "senders": SENDERS,
 }
 CASES = {f"{group}: {case}": it for group, table in GROUPS.items() for case, it in table.items()}
 

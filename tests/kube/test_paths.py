@@ -37,6 +37,8 @@ MADE: dict[Callable[..., str], str] = {
     paths.event: "/api/v1/namespaces/{}/events/{}",
     paths.binding: "/api/v1/namespaces/{}/pods/{}/binding",
     paths.eviction: "/api/v1/namespaces/{}/pods/{}/eviction",
+    paths.config_map: "/api/v1/namespaces/{}/configmaps/{}",
+    paths.endpoint_slice: "/apis/discovery.k8s.io/v1/namespaces/{}/endpointslices/{}",
     paths.quota: "/api/v1/namespaces/{}/resourcequotas/{}",
     paths.quota_status: "/api/v1/namespaces/{}/resourcequotas/{}/status",
     paths.secrets: "/api/v1/namespaces/{}/secrets",

@@ -40,6 +40,11 @@ WRITTEN: dict[str, tuple[str, Json, tuple[tuple[str, str], ...]]] = {
             ("DaemonSet", "hami-node-agent"),
         ),
     ),
+    "webhooks/senders.yaml": (
+        "The right that setting reviewSenders: api-server needs; not applied without it.",
+        {"scheduler": {"admissionWebhook": {"senders": "api-server"}}},
+        (("Role", "hami-admission-senders"), ("RoleBinding", "hami-admission-senders")),
+    ),
     "certs/cert-manager.yaml": (
         "For cert-manager: an authority, and the certificate that it signs.",
         {"certificates": {"mode": "certManager"}},

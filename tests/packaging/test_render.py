@@ -323,6 +323,49 @@ def test_the_right_to_evict_comes_with_the_mode_that_does() -> None:
     assert bound in chart.kinds(render({"agent": {"mode": "devices"}}))
 
 
+SENDERS = "reviews of ranges, with a certificate"
+
+
+def test_the_right_to_read_the_api_servers_addresses_comes_with_the_setting() -> None:
+    role = ("Role", "hami-admission-senders")
+    for name in ("the defaults", SENDERS):
+        assert role not in chart.kinds(render(SETS[name]))
+    found = render(SETS["reviews of the API server's addresses"])
+    assert role in chart.kinds(found)
+    assert named(found, *role)["metadata"]["namespace"] == "default"
+
+
+def test_settings_that_are_not_set_are_not_named() -> None:
+    """The version before refuses what it does not know."""
+    text = named(render(), "ConfigMap", "hami-admission")["data"]["settings.yaml"]
+    assert not {"reviewSenders", "reviewAuthority"} & yamls.load(text).keys()
+
+
+def test_ranges_of_senders_are_those_of_the_network_policy_too() -> None:
+    def first(values: Json) -> Json:
+        rule: Json = named(render(values), "NetworkPolicy", "hami-admission")["spec"]["ingress"][0]
+        return rule
+
+    blocks = [{"ipBlock": {"cidr": each}} for each in ("10.0.0.0/28", "2001:db8::/64")]
+    assert first(SETS[SENDERS])["from"] == blocks
+    assert "from" not in first({"networkPolicy": {"enabled": True}})
+
+
+def test_the_authority_of_clients_is_mounted_where_the_setting_names_it() -> None:
+    def volumes(values: Json) -> dict[str, Json]:
+        spec = chart.pod_specs(render(values))["hami-admission"]
+        return {each["name"]: each for each in spec["volumes"]}
+
+    assert volumes(SETS[SENDERS])["senders"]["configMap"] == {"name": "ca"}
+    assert "senders" not in volumes({})
+    (control,) = [
+        each
+        for each in chart.pod_specs(render(SETS[SENDERS]))["hami-admission"]["containers"]
+        if each["name"] != "kube-scheduler"
+    ]
+    assert {"name": "senders", "mountPath": "/senders", "readOnly": True} in control["volumeMounts"]
+
+
 def test_without_the_agent_nothing_of_it_is_there() -> None:
     kinds = chart.kinds(render({"agent": {"enabled": False}, "networkPolicy": {"enabled": True}}))
     assert not {each for each in kinds if "agent" in each[1]}

@@ -63,6 +63,10 @@ WRONG: dict[str, tuple[Json, tuple[str, ...]]] = {
         {"agent": {"deviceSplitCount": 1001}},
         ("agent", "deviceSplitCount"),
     ),
+    "a sender that is no range": (
+        {"scheduler": {"admissionWebhook": {"senders": ["apiserver"]}}},
+        ("admissionWebhook", "senders"),
+    ),
     "a label that is no text": ({"agent": {"nodeSelector": {"gpu": True}}}, ("nodeSelector",)),
 }
 
@@ -197,6 +201,14 @@ SAID: dict[str, tuple[Json, Json]] = {
     "namespaces": (
         {"scheduler": {"admissionWebhook": {"whitelistNamespaces": ["a"]}}},
         {"exemptNamespaces": ["kube-system", "hami-system", "a"]},
+    ),
+    "senders": (
+        {"scheduler": {"admissionWebhook": {"senders": "api-server"}}},
+        {"reviewSenders": "api-server"},
+    ),
+    "senders by range and certificate": (
+        {"scheduler": {"admissionWebhook": {"senders": ["10.0.0.0/28"], "clientAuthority": "x"}}},
+        {"reviewSenders": ["10.0.0.0/28"], "reviewAuthority": "/senders/ca.crt"},
     ),
     "what is meant when nothing is said": (
         {

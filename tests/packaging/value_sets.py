@@ -31,7 +31,7 @@ OTHER_NAMES: Json = {
     },
 }
 
-SETS: dict[str, Json] = {
+RELEASED: dict[str, Json] = {
     "the defaults": {},
     "one replica": {"scheduler": {"replicas": 1}},
     "a certificate of one's own": {
@@ -105,3 +105,21 @@ SETS: dict[str, Json] = {
         },
     },
 }
+"""With values that the release has too."""
+
+SINCE: dict[str, Json] = {
+    "reviews of the API server's addresses": {
+        "scheduler": {"admissionWebhook": {"senders": "api-server"}}
+    },
+    "reviews of ranges, with a certificate": {
+        "networkPolicy": {"enabled": True},
+        "scheduler": {
+            "admissionWebhook": {
+                "senders": ["10.0.0.0/28", "2001:db8::/64"],
+                "clientAuthority": "ca",
+            }
+        },
+    },
+}
+
+SETS = RELEASED | SINCE

@@ -215,14 +215,19 @@ def folder(devices: Json) -> Json:
 # Settings.
 
 
+SINCE = {"reviewSenders": "any", "reviewAuthority": ""}
+"""Settings that the release has not, and what it does."""
+
+
 def write_settings(value: Json) -> Json:
-    """The file with all of them."""
-    return _plain(settings_of.from_mapping(value))
+    """The file with all of them that both know, and others that are set."""
+    found = _plain(settings_of.from_mapping(value))
+    return {name: each for name, each in found.items() if SINCE.get(name) != each}
 
 
 def read_settings(value: Json) -> Json:
     """The same; raises Mistakes."""
-    return _plain(settings_of.from_mapping(value))
+    return write_settings(value)
 
 
 def read_agent_settings(files: Json) -> Json:

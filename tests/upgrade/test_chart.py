@@ -11,7 +11,7 @@ import yaml
 
 from tests.packaging import chart, released
 from tests.packaging.chart import named, render
-from tests.packaging.value_sets import SETS
+from tests.packaging.value_sets import RELEASED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 Way = tuple["Side", "Side"]
 
-every_set = pytest.mark.parametrize("values", SETS.values(), ids=SETS)
+every_set = pytest.mark.parametrize("values", RELEASED.values(), ids=RELEASED)
 
 UNTOUCHABLE = {
     "Deployment": ("spec", "selector"),
