@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 
 from hami_admission.cluster import events, records
@@ -145,6 +146,28 @@ def test_who_was_seen_to_hold_cards_keeps_them_and_is_told_of() -> None:
     assert "it keeps what it was seen to hold before" in records.unreadable(record, None)
     made.apply(events.PodSeen(bound("GPU-n-1,NVIDIA,1,0:;")), 0)
     assert (made.pods.damaged(), made.usage()) == ([], seen(right).usage())
+
+
+def test_annotations_that_are_what_they_were_are_not_read_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A pod that runs is told of again and again, and its cards are read once."""
+    pod = bound("GPU-n-0,NVIDIA,1000,0:;")
+    made = seen(pod)
+    reads = 0
+    granted = records.granted
+
+    def counted(*given: Any) -> Any:
+        nonlocal reads
+        reads += 1
+        return granted(*given)
+
+    monkeypatch.setattr(records, "granted", counted)
+    made.apply(events.PodSeen(pod), 0)
+    made.apply(events.PodSeen(msgspec.structs.replace(pod, leaving=True)), 0)
+    assert reads == 0
+    made.apply(events.PodSeen(msgspec.structs.replace(pod, annotations={"a": "b"})), 0)
+    assert reads == 1
 
 
 def test_what_is_damaged_costs_what_was_asked_or_what_can_be_read() -> None:
