@@ -105,6 +105,10 @@ class Settings(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     """The settings of the control process, of ``check`` and of ``simulate``."""
 
     scheduler_name: str = "hami-scheduler"
+    more_scheduler_names: tuple[str, ...] = ()
+    """Further names of our scheduler, each a profile of the kube-scheduler beside us; a pod that
+    names one keeps it. After a change of ``schedulerName`` the name from before, while pods wait
+    under it."""
     force_overwrite_default_scheduler: bool = True
     """Take accelerator pods that say ``default-scheduler``, which is what saying nothing gives."""
     other_schedulers: tuple[str, ...] | None = None
@@ -152,6 +156,11 @@ class Settings(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     volcano: VolcanoOptions = VolcanoOptions()
     families: tuple[Family, ...] = ()
     """Families of accelerators that need no code."""
+
+    @property
+    def scheduler_names(self) -> tuple[str, ...]:
+        """All names of our scheduler."""
+        return (self.scheduler_name, *self.more_scheduler_names)
 
 
 def from_mapping(values: Mapping[str, object]) -> Settings:

@@ -32,6 +32,7 @@ def test_defaults_that_users_rely_on() -> None:
 def test_every_name_is_upstreams() -> None:
     found = settings.from_mapping({
         "schedulerName": "s",
+        "moreSchedulerNames": ["before"],
         "forceOverwriteDefaultScheduler": False,
         "otherSchedulers": ["volcano"],
         "nodeSchedulerPolicy": "spread",
@@ -58,6 +59,7 @@ def test_every_name_is_upstreams() -> None:
     })
     assert found == Settings(
         scheduler_name="s",
+        more_scheduler_names=("before",),
         force_overwrite_default_scheduler=False,
         other_schedulers=("volcano",),
         node_scheduler_policy="spread",

@@ -43,7 +43,7 @@ def changes(
     notes = {name: value for name, value in wanted.items() if pod.annotations.get(name) != value}
     if notes:
         found.append(SetNotes(notes, not pod.annotations))
-    if pod.scheduler_name != settings.scheduler_name:
+    if pod.scheduler_name not in settings.scheduler_names:
         found.append(SetScheduler(settings.scheduler_name))
     runtime = next((vendor.runtime_class for vendor, _ in asked if vendor.runtime_class), "")
     if runtime and not pod.runtime_class:

@@ -24,7 +24,7 @@ def objection(pod: Pod, settings: Settings) -> Objection | None:
     allowed, name = settings.other_schedulers, pod.scheduler_name
     if allowed is None or name in {*allowed, DEFAULT_SCHEDULER} or _exempt(pod, settings):
         return None
-    choice = " or ".join((settings.scheduler_name, *allowed))
+    choice = " or ".join((*settings.scheduler_names, *allowed))
     return Objection(
         "spec.schedulerName", name, f"accelerators are given out by {choice} here; remove it"
     )
@@ -41,7 +41,7 @@ def _exempt(pod: Pod, settings: Settings) -> str | None:
 
 
 def _of_another_scheduler(name: str, settings: Settings) -> str | None:
-    if name in {"", settings.scheduler_name}:
+    if name in {"", *settings.scheduler_names}:
         return None
     if name == DEFAULT_SCHEDULER and settings.force_overwrite_default_scheduler:
         return None

@@ -51,16 +51,17 @@ class Unanswered(BindFailed, nodelock.Unsure):
     """The pod may have been bound."""
 
 
-def ensure_watched(pod: Pod, settings: Settings) -> None:
-    """Of pods that name another scheduler we hear nothing more: their cards would be given again.
+def ensure_ours(pod: Pod, settings: Settings) -> None:
+    """Pods that name another scheduler were charged by nobody.
 
     Raises BindFailed.
     """
-    if pod.scheduler_name not in {"", settings.scheduler_name}:
+    if pod.scheduler_name not in {"", *settings.scheduler_names}:
         raise BindFailed(
             f"the pod names scheduler {pod.scheduler_name}, and only pods of"
-            f" {settings.scheduler_name} are watched: name that, or take hami-admission's extender"
-            " out of the other profile"
+            f" {' or '.join(settings.scheduler_names)} are placed here: name that, or take"
+            " hami-admission's extender out of the other profile, or name that profile in"
+            " moreSchedulerNames"
         )
 
 
@@ -112,7 +113,7 @@ class Binder:
         if demand is None:
             await self._post(asked, {})
             return None
-        ensure_watched(pod, self._cluster.settings)
+        ensure_ours(pod, self._cluster.settings)
         booking = self._cluster.book(pod, asked.node, self._clock())
         if isinstance(booking, str):
             raise BindFailed(f"node {asked.node} no longer fits: {booking}")

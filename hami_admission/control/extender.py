@@ -7,7 +7,7 @@ import logging
 from functools import partial
 from typing import TYPE_CHECKING
 
-from hami_admission.control.bind import BindFailed, ensure_watched
+from hami_admission.control.bind import BindFailed, ensure_ours
 from hami_admission.control.catchup import NotCaughtUp
 from hami_admission.control.http import Reply
 from hami_admission.placement import summary
@@ -64,7 +64,7 @@ class Extender:
         if demand is None:
             return Reply(extender.encode_filter(asked.nodes, {}))
         try:
-            ensure_watched(asked.pod, self._cluster.settings)
+            ensure_ours(asked.pod, self._cluster.settings)
         except BindFailed as error:
             return Reply(extender.encode_error(str(error)))
         if starting := await self._starting():

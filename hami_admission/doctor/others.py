@@ -110,7 +110,7 @@ def _waiting(observed: Observed) -> Iterator[Finding]:
     old = [
         each
         for each in observed.pods.value
-        if each.spec.scheduler_name == observed.settings.scheduler_name
+        if each.spec.scheduler_name in observed.settings.scheduler_names
         and each.metadata.creation_timestamp is not None
         and observed.now - each.metadata.creation_timestamp > LONG
     ]

@@ -140,6 +140,17 @@ def test_scheduler_names(name: str, force: bool) -> None:
         assert name in decision.untouched
 
 
+def test_a_pod_keeps_the_name_of_a_profile_of_ours() -> None:
+    document = gpu_pod(schedulerName="second")
+    assert decide(document).untouched
+    decision = decide(document, more_scheduler_names=("second",))
+    assert not decision.untouched
+    assert changes.SetScheduler("hami-scheduler") not in decision.changes
+    assert not decide(
+        document, more_scheduler_names=("second",), other_schedulers=("volcano",)
+    ).objections
+
+
 def test_other_schedulers_may_be_limited_to_those_that_are_named() -> None:
     def found(name: str, **fields: Any) -> admit.Decision:
         return decide(gpu_pod(schedulerName=name, **fields), other_schedulers=("volcano",))

@@ -53,9 +53,11 @@ class Api:
 class Rig:
     """A cluster with one node, and the extender over it."""
 
-    def __init__(self, tasks: asyncio.TaskGroup, api: Api, *, listed: bool = True) -> None:
+    def __init__(
+        self, tasks: asyncio.TaskGroup, api: Api, *, listed: bool = True, **fields: Any
+    ) -> None:
         self.api = api
-        self.cluster = Cluster(Settings())
+        self.cluster = Cluster(Settings(**fields))
         self.cluster.apply(events.NodeSeen(build.facts("n", 1)), 0)
         if listed:
             self.list()
@@ -268,10 +270,8 @@ async def test_a_node_without_room_is_refused(tasks: asyncio.TaskGroup) -> None:
 FOREIGN = {**POD, "spec": {**POD["spec"], "schedulerName": "second"}}
 
 
-async def test_pods_of_a_scheduler_that_is_not_watched_are_given_no_cards(
-    tasks: asyncio.TaskGroup,
-) -> None:
-    """A second profile of kube-scheduler that points at us: its pods are never seen."""
+async def test_pods_of_another_scheduler_are_given_no_cards(tasks: asyncio.TaskGroup) -> None:
+    """A second profile of kube-scheduler that points at us: its pods were charged by nobody."""
     rig = Rig(tasks, Api(msgspec.json.encode(FOREIGN)))
     body = msgspec.json.encode({"Pod": FOREIGN, "NodeNames": ["n"]})
     answers = [await rig.extender.filter(body), await rig.extender.bind(BIND)]
@@ -279,6 +279,13 @@ async def test_pods_of_a_scheduler_that_is_not_watched_are_given_no_cards(
         error = msgspec.json.decode(reply.body)["Error"]
         assert "the pod names scheduler second, and only pods of hami-scheduler" in error
     assert (rig.api.posted, len(rig.cluster.bookings)) == ([], 0)
+
+
+async def test_pods_of_a_further_profile_of_ours_are_placed(tasks: asyncio.TaskGroup) -> None:
+    rig = Rig(tasks, Api(b"{}"), more_scheduler_names=("second",))
+    body = msgspec.json.encode({"Pod": FOREIGN, "NodeNames": ["n"]})
+    assert msgspec.json.decode((await rig.extender.filter(body)).body)["NodeNames"] == ["n"]
+    assert await rig.bind() == ""
 
 
 async def test_pods_that_ask_for_nothing_are_of_whatever_scheduler(

@@ -171,6 +171,7 @@ def test_the_code_reads_all_settings_without_a_mistake(values: Json) -> None:
 
 SAID: dict[str, tuple[Json, Json]] = {
     "the scheduler": ({"schedulerName": "x"}, {"schedulerName": "x"}),
+    "its further names": ({"moreSchedulerNames": ["x"]}, {"moreSchedulerNames": ["x"]}),
     "others": ({"otherSchedulers": ["volcano"]}, {"otherSchedulers": ["volcano"]}),
     "policies": (
         {"scheduler": {"defaultSchedulerPolicy": {"gpuSchedulerPolicy": "numa,binpack"}}},

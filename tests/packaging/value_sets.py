@@ -63,6 +63,7 @@ RELEASED: dict[str, Json] = {
     },
     "the device plugin of HAMi": {"agent": {"enabled": False}},
     "other names": OTHER_NAMES,
+    "several names of our scheduler": {"moreSchedulerNames": ["hami-before", "second"]},
     "named schedulers only": {"otherSchedulers": ["volcano", "kueue"]},
     "no other scheduler": {"otherSchedulers": []},
     "a name of digits, and no priority": {

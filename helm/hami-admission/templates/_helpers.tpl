@@ -93,6 +93,11 @@ request.userInfo.username in
 {{ concat (list "kube-system" .Release.Namespace) .Values.scheduler.admissionWebhook.whitelistNamespaces | uniq | toJson }}
 {{- end }}
 
+{{/* All names of our scheduler, as a JSON list. */}}
+{{- define "hami.schedulerNames" -}}
+{{ prepend .Values.moreSchedulerNames .Values.schedulerName | uniq | toJson }}
+{{- end }}
+
 {{/* A list of texts in CEL. */}}
 {{- define "hami.cel" -}}
 ['{{ join "', '" . }}']
