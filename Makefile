@@ -71,6 +71,7 @@ bench: $(STAMP)
 	$(BIN)/python -m benchmarks.bench_admit
 	$(BIN)/python -m benchmarks.bench_plan
 	$(BIN)/python -m benchmarks.bench_rebuild
+	$(BIN)/python -m benchmarks.bench_others
 
 bench-cluster: $(STAMP)
 	$(BIN)/python -m tests.cluster.binaries

@@ -202,7 +202,7 @@ def marks(times: list[float]) -> str:
     return " / ".join(f"{1000 * each:.1f}" for each in (found[len(found) // 2], p99, found[-1]))
 
 
-def resident(process: int, field: str) -> str:
+def resident(process: int | str, field: str) -> str:
     """Memory of a process."""
     for line in Path(f"/proc/{process}/status").read_text().splitlines():
         if line.startswith(field):

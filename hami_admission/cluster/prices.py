@@ -36,7 +36,10 @@ class Prices:
         """The cards that it has; without any, what it was admitted with, or would be today.
 
         Of cards that cannot be read it is the same, and what can be read where that is more.
+        Nothing where another scheduler has placed it: that one counts it, or nobody.
         """
+        if not self._placed_by_us(pod):
+            return Amounts()
         given = self.of_grants(pod.kinds, grants) if grants else Amounts()
         if grants and not grants_of.unread(grants):
             return given
@@ -55,6 +58,11 @@ class Prices:
     def of_grants(self, kinds: Sequence[Kind], grants: PodGrants) -> Amounts[str]:
         """These cards for containers of these kinds."""
         return charge.of_grants(kinds, grants, self.names)
+
+    def _placed_by_us(self, pod: Pod) -> bool:
+        """Or will be; HAMi counts as we, by whatever name it was called."""
+        ours = {"", *self._settings.scheduler_names}
+        return pod.scheduler_name in ours or keys.ASSIGNED_NODE in pod.annotations
 
 
 def varies(requests: PodRequests) -> bool:

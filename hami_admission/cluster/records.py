@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from hami_admission.model.pod import Quantity
     from hami_admission.placement.usage import NodeUsage
+    from hami_admission.settings import Settings
     from hami_admission.vendors.vendor import Reading
 
     Price = Callable[[Pod, PodRequests, PodGrants], Amounts[str]]
@@ -62,6 +63,14 @@ class Record(msgspec.Struct, frozen=True):
         says what it was admitted with."""
         says = prices.admitted(self.pod, self.requests)
         return says is not None or not prices.varies(self.requests)
+
+
+def concern(pod: Pod, settings: Settings) -> bool:
+    """May the pod count? Of our scheduler all may; of others who has a node and annotations of a
+    decision: placed under a name that ours had, or by who gives out the same cards."""
+    if pod.scheduler_name in settings.scheduler_names:
+        return True
+    return bool(pod.node_name) and any(map(keys.reserved, pod.annotations))
 
 
 def of(pod: Pod, vendors: table.Vendors, before: Record | None, price: Price) -> Record | None:

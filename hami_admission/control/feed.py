@@ -8,7 +8,8 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
-from hami_admission.cluster import events
+from hami_admission.admission.scope import DEFAULT_SCHEDULER
+from hami_admission.cluster import events, records
 from hami_admission.kube import paths, reflector, watch
 from hami_admission.wire import nodes, pods, quotas
 from hami_admission.wire.errors import Malformed
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
     from hami_admission.control.charging import Charging
     from hami_admission.kube.client import Client
     from hami_admission.kube.reflector import Signal
+    from hami_admission.model.pod import Pod
 
-    Keyed = tuple[str, events.Event]
+    Keyed = tuple[str | None, events.Event]
     Decode = Callable[[msgspec.Raw, int], Keyed]
 
 log = logging.getLogger(__name__)
@@ -36,7 +38,7 @@ LASTING = 1000
 
 
 class Feed:
-    """Follows pods of our scheduler, all nodes, all quotas."""
+    """Follows pods that may hold cards, all nodes, all quotas."""
 
     def __init__(
         self, cluster: Cluster, charging: Charging, client: Client, clock: Callable[[], float]
@@ -51,14 +53,17 @@ class Feed:
         self._listed = 0
 
     async def pods(self) -> None:
-        """Only pods that name our scheduler: no other pod holds anything of ours."""
-        selector = f"spec.schedulerName={self._cluster.settings.scheduler_name}"
+        """Pods that name a scheduler, whichever: under a name that ours had before, some still hold
+        cards. One watch, because one version says how far we have seen; those who name none, mostly
+        all, are not among them, unless that name is ours."""
+        ours = DEFAULT_SCHEDULER in self._cluster.settings.scheduler_names
+        selector = "" if ours else f"spec.schedulerName!={DEFAULT_SCHEDULER}"
         while True:
             self._again.clear()
             self._begun += 1
             following = reflector.Reflector(paths.PODS, selector)
             watching = asyncio.create_task(
-                self._follow(events.Kind.PODS, following, _pod_seen, _pod_gone)
+                self._follow(events.Kind.PODS, following, self._pod_seen, self._pod_gone)
             )
             again = asyncio.create_task(self._again.wait())
             try:
@@ -135,6 +140,20 @@ class Feed:
             log.exception("object not taken in", extra={"kind": kind.value, "key": key})
         return key
 
+    def _pod_seen(self, body: msgspec.Raw, version: int) -> Keyed:
+        pod = pods.decode(body)
+        return self._of_pod(pod, events.PodSeen(pod, version))
+
+    def _pod_gone(self, body: msgspec.Raw, version: int) -> Keyed:
+        pod = pods.decode(body)
+        return self._of_pod(pod, events.PodGone(pod.uid, version))
+
+    def _of_pod(self, pod: Pod, event: events.PodSeen | events.PodGone) -> Keyed:
+        """Of another scheduler's pod that holds nothing only the version is news."""
+        if records.concern(pod, self._cluster.settings) or self._cluster.pod(pod.uid) is not None:
+            return pod.uid, event
+        return None, events.PodsReached(event.version)
+
     def _apply(self, event: events.Event) -> None:
         touched = self._cluster.apply(event, self._clock())
         self._charging.touch(touched, moved=not isinstance(event, events.QuotaSeen))
@@ -144,16 +163,6 @@ def _note(listed: set[str], key: str) -> None:
     listed.add(key)
     if len(listed) % LASTING == 0:
         gc.freeze()
-
-
-def _pod_seen(body: msgspec.Raw, version: int) -> Keyed:
-    pod = pods.decode(body)
-    return pod.uid, events.PodSeen(pod, version)
-
-
-def _pod_gone(body: msgspec.Raw, version: int) -> Keyed:
-    pod = pods.decode(body)
-    return pod.uid, events.PodGone(pod.uid, version)
 
 
 def _node_seen(body: msgspec.Raw, _: int) -> Keyed:

@@ -132,29 +132,3 @@ async def test_asked_to_stop_the_process_ends_in_order(product: Product) -> None
     await asyncio.to_thread(process.stop)
     assert process.returncode == 0
     assert "stopped" in process.tail(3)
-
-
-async def test_a_second_profile_of_kube_scheduler_is_given_no_cards(
-    product: Product, api: Api, namespace: str
-) -> None:
-    """Its pods are not watched, so their cards would be given out twice."""
-    await node(api, "n1", cards=1)
-    second = Product(product.plane)
-    alone, large = {"leaderElect": False}, build.gpu(1, memory=70000)
-    await second.start_scheduler(api, profiles=[{"schedulerName": "second"}], leaderElection=alone)
-    try:
-        foreign = gpu_pod("foreign", namespace=namespace, amounts=large)
-        foreign["spec"]["schedulerName"] = "second"
-        path = KINDS["Pod"].path(namespace)
-        await api.create(path, foreign)
-
-        async def told() -> bool:
-            events = await api.list(KINDS["Event"].path(namespace))
-            return any("only pods of hami-scheduler are watched" in e["message"] for e in events)
-
-        await wait(told, "it is told so", 30)
-        assert "nodeName" not in (await api.get(f"{path}/foreign"))["spec"]
-        await api.create(path, gpu_pod("ours", namespace=namespace, amounts=large))
-        await placed(api, namespace, "ours")
-    finally:
-        second.stop(quickly=True)
