@@ -68,7 +68,7 @@ class Api:
         self._body = body(kind)
         self.done = asyncio.Event()
 
-    async def request(self, *_: Any, query: Mapping[str, str], **__: Any) -> bytes:
+    async def page(self, *_: Any, query: Mapping[str, str], **__: Any) -> bytes:
         begin = int(query.get("continue") or 0)
         end = min(begin + reflector.PAGE, self._count)
         more = b',"continue":"%d"' % end if end < self._count else b""

@@ -20,6 +20,9 @@ MERGE_PATCH = "application/merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
 JSON = "application/json"
 
+SECONDS = 10.0
+"""For one request, if nothing else is said."""
+
 UNANSWERED = "unanswered"
 
 _FAILURES = (aiohttp.ClientError, TimeoutError, OSError)
@@ -66,7 +69,7 @@ class Client:
         *,
         query: Mapping[str, str] | None = None,
         content_type: str = JSON,
-        seconds: float = 10.0,
+        seconds: float = SECONDS,
     ) -> bytes:
         """One request and its whole answer; at most ``seconds`` for all of it."""
         limit = aiohttp.ClientTimeout(total=seconds)
@@ -96,8 +99,22 @@ class Client:
         self, path: str, *, query: Mapping[str, str], silence: float
     ) -> AsyncIterator[AsyncIterator[bytes]]:
         """The lines of a stream, however long; ``silence`` seconds without a byte end it."""
-        limit = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=silence)
-        headers = await self._headers(JSON)
+        limit = aiohttp.ClientTimeout(total=None, sock_connect=SECONDS, sock_read=silence)
+        async with self._got(path, query, limit) as response:
+            yield _lines(response.content)
+
+    async def page(self, path: str, *, query: Mapping[str, str], most: int | None) -> bytes:
+        """A part of a list; raises TooLong where it has more bytes than that."""
+        limit = aiohttp.ClientTimeout(total=SECONDS)
+        async with self._got(path, query, limit) as response:
+            return await _at_most(most, response)
+
+    @asynccontextmanager
+    async def _got(
+        self, path: str, query: Mapping[str, str], limit: aiohttp.ClientTimeout
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Uncompressed: what is compressed may become a thousand times as long at once."""
+        headers = await self._headers(JSON) | {"Accept-Encoding": "identity"}
         try:
             async with self._session.get(
                 self._access.base + path, params=query, headers=headers, timeout=limit, **self._way
@@ -105,7 +122,7 @@ class Client:
                 if response.status >= 300:
                     self.failures[str(response.status)] += 1
                     raise errors.of(response.status, _message(await response.read()))
-                yield _lines(response.content)
+                yield response
         except _FAILURES as error:
             self.failures[UNANSWERED] += 1
             raise errors.Unreachable(0, f"GET {path}: {_said(error)}") from error
@@ -113,6 +130,18 @@ class Client:
     async def _headers(self, content_type: str) -> dict[str, str]:
         identity: dict[str, str] = await self._access.identity()
         return {"Accept": JSON, "Content-Type": content_type, **identity}
+
+
+async def _at_most(most: int | None, response: aiohttp.ClientResponse) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    async for chunk in response.content.iter_any():
+        size += len(chunk)
+        if most is not None and size > most:
+            response.close()
+            raise errors.TooLong(0, f"{response.url.path}: more than {most} bytes")
+        parts.append(chunk)
+    return b"".join(parts)
 
 
 async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:

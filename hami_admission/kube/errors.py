@@ -4,7 +4,8 @@ ApiError
 ├── Unreachable     no answer: connection, TLS or time-out; whether it was done is not known
 ├── NotFound        404
 ├── Conflict        409: somebody else changed or made the object
-└── Gone            410: the version asked for is too old; list again
+├── Gone            410: the version asked for is too old; list again
+└── TooLong         the answer has more bytes than were wanted
 """
 
 from __future__ import annotations
@@ -44,6 +45,10 @@ class Conflict(ApiError):
 
 class Gone(ApiError):
     """The resource version is too old."""
+
+
+class TooLong(ApiError):
+    """More came than was wanted; the rest was not read."""
 
 
 _BY_STATUS = {404: NotFound, 409: Conflict, 410: Gone}

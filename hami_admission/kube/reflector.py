@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 PAGE = 250
 """Objects per page of a list: some milliseconds of decoding, then others have their turn."""
 
+PAGE_BYTES = 16 << 20
+"""Of one page: an object may have 1.5 MiB in etcd, and a user make as many as he likes."""
+
 WATCH_SECONDS = 290
 """After which the API server ends a watch and we go on where it stopped; its own is 5 to 10 min."""
 
@@ -85,6 +88,7 @@ class Reflector:
         self.version: str | None = None
         self._selector = {"fieldSelector": selector} if selector else {}
         self._next = ""
+        self._limit = PAGE
 
     @property
     def listing(self) -> bool:
@@ -95,7 +99,7 @@ class Reflector:
         """The next request's query."""
         if self.version is None:
             more = {"continue": self._next} if self._next else {}
-            return {**self._selector, "limit": str(PAGE), **more}
+            return {**self._selector, "limit": str(self._limit), **more}
         return {
             **self._selector,
             "watch": "1",
@@ -107,6 +111,7 @@ class Reflector:
     def page(self, body: bytes) -> list[Signal]:
         """The signals of one page; the first and the last of a list are marked."""
         first = not self._next
+        self._limit = min(self._limit * 2, PAGE)
         found = _LIST.decode(body)
         self._next = found.metadata.next
         if not self._next:
@@ -116,6 +121,15 @@ class Reflector:
             *(Seen(item) for item in found.items or ()),
             *([] if self._next else [Listed(_number(self.version))]),
         ]
+
+    @property
+    def most(self) -> int | None:
+        """Bytes of a page; one object is taken however long it is."""
+        return PAGE_BYTES if self._limit > 1 else None
+
+    def shorten(self) -> None:
+        """The page was too long: ask for a quarter of it; the pages after it grow again."""
+        self._limit = max(self._limit // 4, 1)
 
     def line(self, line: bytes) -> Signal:
         """The signal of one line of a watch; raises Gone when we must list again."""

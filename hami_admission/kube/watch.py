@@ -47,6 +47,8 @@ async def signals(client: Client, following: Reflector) -> AsyncIterator[Signal]
             async for signal in _once(client, following):
                 pause, failures = FIRST_PAUSE, 0
                 yield signal
+        except errors.TooLong:
+            following.shorten()
         except errors.Gone as error:
             log.warning("list begins anew", extra={"path": following.path, "error": str(error)})
             following.restart()
@@ -63,7 +65,8 @@ async def _once(client: Client, following: Reflector) -> AsyncIterator[Signal]:
     """One page, or one watch until it ends."""
     query = following.query()
     if following.listing:
-        for signal in following.page(await client.request("GET", following.path, query=query)):
+        page = await client.page(following.path, query=query, most=following.most)
+        for signal in following.page(page):
             yield signal
         return
     async with client.lines(following.path, query=query, silence=SILENCE) as lines:

@@ -47,7 +47,7 @@ class Api:
         self.changes: asyncio.Queue[bytes] = asyncio.Queue()
         self._version = 7
 
-    async def request(self, *_: Any, query: Mapping[str, str], **__: Any) -> bytes:
+    async def page(self, *_: Any, query: Mapping[str, str], **__: Any) -> bytes:
         self.queries.append(query)
         metadata = {"resourceVersion": str(self._version)}
         return msgspec.json.encode({"metadata": metadata, "items": self._listed})

@@ -11,7 +11,7 @@ import pytest_asyncio
 from aiohttp import web
 
 from hami_admission.kube import client as clients
-from hami_admission.kube import errors, watch
+from hami_admission.kube import errors, reflector, watch
 from hami_admission.kube.reflector import Listed, Listing, Reached, Reflector, Removed, Seen, Signal
 
 if TYPE_CHECKING:
@@ -181,3 +181,33 @@ async def test_no_answer_is_unreachable(client: Client, script: Script) -> None:
     with pytest.raises(errors.Unreachable, match="GET /x"):
         await client.request("GET", "/x", seconds=0.05)
     assert script.queries == [{}]
+
+
+async def test_a_page_that_is_too_long_is_asked_for_in_parts(
+    client: Client, script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A user may make pods of a megabyte, as many as he likes: 250 of them are never in memory."""
+    monkeypatch.setattr(reflector, "PAGE_BYTES", 1000)
+    long = [{"metadata": {"name": f"{n}", "annotations": {"x": "x" * 600}}} for n in range(3)]
+
+    async def step(request: web.Request) -> web.StreamResponse:
+        assert "gzip" not in request.headers["Accept-Encoding"]
+        begin, limit = int(request.query.get("continue", 0)), int(request.query["limit"])
+        more = {"continue": str(begin + limit)} if begin + limit < len(long) else {}
+        metadata = {"resourceVersion": "7", **more}
+        return web.json_response({"metadata": metadata, "items": long[begin : begin + limit]})
+
+    script.steps += [step] * 20
+    found = await collect(client, 5)
+    assert [type(each) for each in found] == [Listing, Seen, Seen, Seen, Listed]
+    limits = [int(each["limit"]) for each in script.queries if "limit" in each]
+    assert limits == [250, 62, 15, 3, 1, 2, 1, 2]
+
+
+async def test_one_object_is_taken_however_long_it_is(
+    client: Client, script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reflector, "PAGE_BYTES", 10)
+    for _ in range(6):
+        script.listing("a", version="7")
+    assert [type(each) for each in await collect(client, 3)] == [Listing, Seen, Listed]
