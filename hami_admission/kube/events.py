@@ -81,7 +81,7 @@ class Recorder:
             if len(self._known) > MOST_KNOWN:
                 self._known.popitem(last=False)
         self._known.move_to_end(key)
-        known.notice = notice
+        known.notice = notices.cut(notice)
         known.count += 1
         if not known.waiting:
             known.waiting = True

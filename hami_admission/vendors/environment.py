@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from hami_admission.vendors.vendor import Made, Reading
 
 
+KEPT = 512
+"""Sets of variables: 22 KiB each for 64 cards, of which a user may make as many as he likes."""
+
+
 class Variables(msgspec.Struct, frozen=True, kw_only=True):
     """The names: the cards that are seen, MiB and cores of each, the priority.
 
@@ -49,7 +53,7 @@ def wanted(names: Variables, slot: int, reading: Reading) -> tuple[EnvVar, ...]:
     return _wanted(names, slot, reading.request, reading.priority)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=KEPT)
 def _wanted(
     names: Variables, slot: int, request: Request, priority: int | None
 ) -> tuple[EnvVar, ...]:

@@ -33,6 +33,9 @@ _MIB = 1024 * 1024
 _NONE: dict[str, Quantity] = {}
 _LONGEST = 32
 
+KEPT = 512
+"""Readings of each family: 0.7 KiB each, of which a user may make as many as he likes."""
+
 
 class Defaults(msgspec.Struct, frozen=True):
     """What is meant when a container leaves something out, and the fewest cores that it may ask.
@@ -66,7 +69,7 @@ def reader(*, vendor: str, names: ResourceNames, defaults: Defaults) -> Parse:
 
     nothing = (None,) * (2 * len(names.all))
 
-    @lru_cache(maxsize=4096)
+    @lru_cache(maxsize=KEPT)
     def known(kind: Kind, index: int, asked: _Asked) -> Reading:
         return _by_names(Container("", kind, index), vendor, names, defaults, asked)
 

@@ -27,6 +27,13 @@ class Notice(msgspec.Struct, frozen=True):
     about: Literal["Pod", "ResourceQuota", "Node"] = "Pod"
 
 
+def cut(notice: Notice) -> Notice:
+    """With a message that the API server takes."""
+    if len(notice.message) <= LONGEST:
+        return notice
+    return msgspec.structs.replace(notice, message=notice.message[: LONGEST - 1] + "…")
+
+
 def encode(notice: Notice, *, name: str, component: str, count: int, since: float) -> bytes:
     """The Event; ``since`` is a unix second."""
     stamp = _stamp(since)
@@ -42,7 +49,7 @@ def encode(notice: Notice, *, name: str, component: str, count: int, since: floa
             "uid": notice.uid,
         },
         "reason": notice.reason,
-        "message": _cut(notice.message),
+        "message": cut(notice).message,
         "type": notice.kind,
         "source": {"component": component},
         "reportingComponent": component,
@@ -54,12 +61,8 @@ def encode(notice: Notice, *, name: str, component: str, count: int, since: floa
 
 def repeated(notice: Notice, *, count: int, now: float) -> bytes:
     """The merge patch that says that it happened again, and how it reads now."""
-    last = {"count": count, "lastTimestamp": _stamp(now), "message": _cut(notice.message)}
+    last = {"count": count, "lastTimestamp": _stamp(now), "message": cut(notice).message}
     return msgspec.json.encode(last)
-
-
-def _cut(message: str) -> str:
-    return message if len(message) <= LONGEST else message[: LONGEST - 1] + "…"
 
 
 def _stamp(seconds: float) -> str:

@@ -43,3 +43,8 @@ def test_long_messages_are_cut_where_the_api_server_would_refuse_them() -> None:
     ]
     assert [len(each["message"]) for each in found] == [1024, 1024]
     assert all(each["message"].endswith("x…") for each in found)
+
+
+def test_what_waits_to_be_written_is_no_longer_than_what_is_written() -> None:
+    assert len(notices.cut(msgspec.structs.replace(NOTICE, message="x" * 5000)).message) == 1024
+    assert notices.cut(NOTICE) is NOTICE
