@@ -208,8 +208,8 @@ class Cluster:
     def expire(self, now: float) -> list[Booking]:
         """Give back what was kept too long; these pods were never bound."""
         self.nominations.expire(now)
-        late = self.bookings.expire(now)
-        for booking in late:
+        self.waiting.expire(self.pods.uids(), now)
+        for booking in (late := self.bookings.expire(now)):
             self.waiting.room_on(booking.node)
         return late
 
@@ -244,7 +244,7 @@ class Cluster:
         self.waiting.leave(pod.uid)
         self.nominations.drop(pod.uid)
         until = now + self.settings.booking_seconds
-        return self.bookings.book(pod, demand, node, placement, until)
+        return self.bookings.book(records.bare(pod, self.vendors), demand, node, placement, until)
 
     def _still_there(self, booking: Booking) -> bool:
         """Are the booked cards still offered? A node may have lost one meanwhile."""

@@ -15,7 +15,7 @@ from hami_admission.placement import pod as pods
 from hami_admission.placement.pod import Demand
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     from hami_admission.placement.usage import NodeUsage
     from hami_admission.vendors.table import Vendors
@@ -25,6 +25,10 @@ MAX_REASONS = 32
 
 MAX_SHAPES = 64
 """Distinct demands that are tried on what became free; with more one is taken to fit."""
+
+
+UNSEEN_SECONDS = 60.0
+"""After which a pod that no watch shows does not wait: it was gone when it was asked about."""
 
 
 def _nobody() -> None:
@@ -82,6 +86,12 @@ class Waiting:
     def leave(self, uid: str) -> None:
         """The pod waits no more."""
         self._refused.pop(uid, None)
+
+    def expire(self, seen: Collection[str], now: float) -> None:
+        """Pods that are not among those wait no more, once a watch had time to show them."""
+        for uid in [uid for uid in self._refused if uid not in seen]:
+            if self._refused[uid].since <= now - UNSEEN_SECONDS:
+                del self._refused[uid]
 
     def room_on(self, node: str) -> None:
         """Something became free on that node, or it became better otherwise."""

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from hami_admission.cluster import preemption
+from hami_admission.cluster import preemption, records
 from hami_admission.kube import errors, paths
 from hami_admission.wire import evictions
 from hami_admission.wire.errors import Malformed
@@ -31,6 +31,10 @@ KEEP_SECONDS = 30.0
 
 SETTLE_SECONDS = 5.0
 """After an eviction, until our own watch shows surely that its pod is leaving."""
+
+MOST_ASKED = 64
+"""Pods that wait to be looked at; with more the lowest is let go, and asked about again. Each comes
+with the names of its nodes, which may be 5,000."""
 
 MOST_TRIES = 16
 """Choices that are looked at for one pod, each without the pods that the last one must spare."""
@@ -65,7 +69,9 @@ class Preemptor:
         otherwise."""
         settled = self._clock() >= self._acted.get(pod.uid, 0.0) + SETTLE_SECONDS
         if settled and preemption.may(self._cluster, pod):
-            self._asked[pod.uid] = (pod, demand, nodes)
+            self._asked[pod.uid] = (records.bare(pod, self._cluster.vendors), demand, nodes)
+            if len(self._asked) > MOST_ASKED:
+                del self._asked[min(self._asked, key=self._priority)]
             self._rung.set()
 
     async def run(self) -> None:
@@ -74,13 +80,16 @@ class Preemptor:
             await self._rung.wait()
             self._rung.clear()
             while self._asked:
-                first = max(self._asked, key=lambda uid: self._asked[uid][0].priority)
+                first = max(self._asked, key=self._priority)
                 asked = self._asked.pop(first)
                 try:
                     await self._serve(*asked)
                 except (errors.ApiError, Malformed) as error:
                     fields = {"pod": asked[0].key, "error": str(error)}
                     log.warning("no victims chosen", extra=fields)
+
+    def _priority(self, uid: str) -> int:
+        return self._asked[uid][0].priority
 
     async def _serve(self, pod: Pod, demand: Demand, nodes: Collection[str]) -> None:
         """Chooses, looks whether these may go, and has them go; with others if they may not.

@@ -6,8 +6,10 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from hami_admission.admission import admit, changes
-from hami_admission.cluster import admitted
+from hami_admission.cluster import admitted, records
 from hami_admission.control.http import Reply, later
 from hami_admission.kube import errors
 from hami_admission.model.verdict import Objection, sentence
@@ -98,7 +100,12 @@ class Webhook:
 
     async def validate(self, body: bytes) -> Reply:
         """Is the pod as it must be, and does its namespace have room? If so it is charged."""
-        review = reviews.decode(body)
+        found = self._judged(reviews.decode(body))
+        return found if isinstance(found, Reply) else await self._charge(*found)
+
+    def _judged(self, review: Review) -> Reply | tuple[Review, Pod, Decision]:
+        """The answer, or what is to be charged: without all that a user can make large, for others
+        have their turn while the quota is written."""
         pod = review.pod
         if pod is None:
             return self._without_pod(review)
@@ -112,7 +119,8 @@ class Webhook:
             return self._refuse(review, pod, OBJECTION, sentence(objections))
         if decision.untouched:
             return self._allow(reviews.allow(review, warnings=decision.warnings))
-        return await self._charge(review, pod, decision)
+        review = msgspec.structs.replace(review, pod=None)
+        return review, records.bare(pod, self._cluster.vendors), decision
 
     async def _charge(self, review: Review, pod: Pod, decision: Decision) -> Reply:
         if not pod.uid:

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from hami_admission.cluster.bookings import Booking
     from hami_admission.cluster.snapshot import Snapshot
     from hami_admission.model.pod import Pod
-    from hami_admission.placement.pod import Demand
     from hami_admission.settings import Settings
     from hami_admission.simulate.scenario import Document, Scenario, Step
 
@@ -131,18 +130,18 @@ def _placed(cluster: Cluster, pod: Pod, only: str | None, admitted: Outcome, now
     if refusal is not None:
         cluster.bookings.release(pod.uid)
         return outcome.unplaced(admitted, {booking.node: str(refusal)})
-    return _bound(cluster, demand, booking, admitted, plan.unfit, now)
+    return _bound(cluster, pod, booking, admitted, plan.unfit, now)
 
 
 def _bound(
     cluster: Cluster,
-    demand: Demand,
+    pod: Pod,
     booking: Booking,
     admitted: Outcome,
     unfit: dict[str, str],
     now: float,
 ) -> Outcome:
-    pod, placement = booking.pod, booking.placement
+    demand, placement = booking.demand, booking.placement
     node = cluster.node(booking.node)
     site = decisions.Site(
         booking.node,

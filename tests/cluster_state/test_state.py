@@ -355,3 +355,10 @@ def test_an_older_reading_of_a_quota_is_passed_over() -> None:
     made.apply(events.QuotaSeen(msgspec.structs.replace(opaque, hard={"cpu": 1})), 0)
     assert made.quotas.of("team") == []
     made.apply(events.QuotaGone("team", "quota"), 0)
+
+
+def test_of_a_booked_pod_nothing_is_kept_that_a_user_makes_large() -> None:
+    made = cluster("a")
+    found = booked(made, a_pod(labels={"x": "x"}, annotations={"y": "y"}), "a")
+    assert found is not None
+    assert (found.pod.labels, found.pod.annotations) == ({}, {})

@@ -87,6 +87,7 @@ def test_a_better_node_wakes_and_an_unchanged_one_does_not() -> None:
 def test_a_booking_given_back_or_expired_wakes_the_others() -> None:
     made = Cluster(Settings())
     made.apply(events.NodeSeen(build.facts("a", 1)), 0)
+    made.apply(events.PodSeen(a_pod("w")), 0)
     assert ask(made, a_pod("first"))
     assert not ask(made, a_pod("w"))
     made.give_back("first")
@@ -122,3 +123,15 @@ def test_who_waits_since_when_and_why() -> None:
     assert made.waiting.get("w") == refused
     made.apply(events.PodSeen(a_pod("w", node="a")), 10)
     assert made.waiting.get("w") is None
+
+
+def test_a_pod_that_was_gone_when_it_was_asked_about_does_not_wait_for_ever() -> None:
+    made = full("n")
+    made.apply(events.PodSeen(a_pod("there")), 0)
+    for uid in ("there", "gone"):
+        assert not ask(made, a_pod(uid))
+    made.expire(59)
+    assert made.waiting.uids() >= {"there", "gone"}
+    made.expire(60)
+    assert "there" in made.waiting.uids()
+    assert "gone" not in made.waiting.uids()

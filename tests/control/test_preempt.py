@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from hami_admission.cluster import events
+from hami_admission.control import preempt
 from hami_admission.control.preempt import Preemptor
 from hami_admission.kube import errors, paths
 from tests import build
@@ -189,3 +190,29 @@ async def test_an_answer_that_cannot_be_read_ends_nothing_but_the_attempt(
     api.budgets = ()
     await rig.ask(a_pod("u", 5))
     assert api.evicted == ["p-1"]
+
+
+async def test_with_too_many_the_lowest_is_let_go(
+    tasks: asyncio.TaskGroup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preempt, "MOST_ASKED", 1)
+    rig = Rig(tasks, Api(as_it_is("1"), as_it_is("2")))
+    for uid, priority in (("high", 7), ("low", 5)):
+        pod = a_pod(uid, priority)
+        assert asked(rig.cluster, pod, "a", "b").fits == []
+        demand = rig.cluster.demand(pod)
+        assert demand is not None
+        rig.preemptor.ask(pod, demand, ["a", "b"])
+    for _ in range(50):
+        await asyncio.sleep(0)
+    assert [each.pod.uid for each in rig.cluster.nominations] == ["high"]
+
+
+async def test_of_who_waits_nothing_is_kept_that_a_user_makes_large(
+    tasks: asyncio.TaskGroup,
+) -> None:
+    rig = Rig(tasks, Api(as_it_is("1"), as_it_is("2")))
+    await rig.ask(msgspec.structs.replace(a_pod("u", 5), labels={"x": "x" * 1000}))
+    nomination = rig.cluster.nominations.get("u")
+    assert nomination is not None
+    assert nomination.pod.labels == {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 import pytest
@@ -21,6 +21,9 @@ from hami_admission.kube import errors
 from hami_admission.settings import Settings
 from hami_admission.wire import keys, quotas
 from tests import build
+
+if TYPE_CHECKING:
+    from hami_admission.model.pod import Pod
 
 pytestmark = pytest.mark.virtual_time
 
@@ -227,3 +230,30 @@ async def test_readiness_names_what_is_missing() -> None:
     probes.leaving = True
     assert (await probes.readyz(b"")).status == 503
     assert (await probes.healthz(b"")).status == 200
+
+
+class Asked:
+    """Charges nothing; keeps the pods."""
+
+    def __init__(self) -> None:
+        self.pods: list[Pod] = []
+
+    async def charge(self, pod: Pod, _: object) -> None:
+        self.pods.append(pod)
+
+    def asking(self) -> bool:
+        return False
+
+
+async def test_while_a_quota_is_written_nothing_is_kept_that_a_user_makes_large(
+    tasks: asyncio.TaskGroup,
+) -> None:
+    """A pod of 1.5 MB with a hundred thousand variables takes 11 MiB as long as it is held."""
+    hook, charging = webhook(tasks, Silent()), Asked()
+    hook = Webhook(hook._cluster, cast("Any", charging), time.time)
+    pod = rewritten()
+    pod["metadata"]["labels"] = {"x": "x" * 1000}
+    assert (await asked(hook, pod))["allowed"]
+    (charged,) = charging.pods
+    assert charged.labels == {}
+    assert all(each.env is None for each in charged.containers)
