@@ -57,8 +57,17 @@ def unsettled(found: View) -> list[str]:
 
 def resident(process: Process) -> int:
     """MiB that a process has in memory."""
+    return _status(process, "VmRSS")
+
+
+def high_water(process: Process) -> int:
+    """MiB that it had there at most."""
+    return _status(process, "VmHWM")
+
+
+def _status(process: Process, field: str) -> int:
     text = Path(f"/proc/{process.pid}/status").read_text()
-    (line,) = (line for line in text.splitlines() if line.startswith("VmRSS"))
+    (line,) = (line for line in text.splitlines() if line.startswith(field))
     return int(line.split()[1]) // 1024
 
 
