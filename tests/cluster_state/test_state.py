@@ -119,6 +119,7 @@ def test_a_bound_pod_takes_the_place_of_its_booking() -> None:
     booked(made, a_pod(), "a")
     assert made.apply(events.PodSeen(a_pod(node="a", grants=GRANT)), 0) == {"team"}
     assert (taken(made), len(made.bookings)) == (USED, 0)
+    made.apply(events.PodSeen(a_pod(node="a", grants="GPU-a-1,NVIDIA,1,1:;")), 0)
     assert made.apply(events.PodSeen(a_pod(node="a", grants="GPU-a-1,NVIDIA,1,1:;")), 0) == ()
     assert taken(made) == USED
     made.apply(events.PodSeen(a_pod(node="a", grants=GRANT, phase="Failed")), 0)
