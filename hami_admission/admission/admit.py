@@ -12,6 +12,7 @@ from hami_admission.admission.changes import Change
 from hami_admission.model.verdict import Objection
 from hami_admission.vendors import table
 from hami_admission.vendors.vendor import Reading
+from hami_admission.wire import keys
 
 if TYPE_CHECKING:
     from hami_admission.model.pod import Pod
@@ -42,7 +43,7 @@ NOT_ASKING = Decision(untouched="no accelerator is asked for")
 
 def decide(pod: Pod, vendors: table.Vendors, settings: Settings) -> Decision:
     """The decision about a pod that is to be created; the same for the pod as it left here."""
-    readings = table.read(vendors, pod)
+    readings = table.read(vendors, _unadmitted(pod))
     if not readings:
         return NOT_ASKING
     reason = scope.outside(pod, settings)
@@ -65,6 +66,18 @@ def decide(pod: Pod, vendors: table.Vendors, settings: Settings) -> Decision:
             *mutate.overruled(changes),
         ),
     )
+
+
+def _unadmitted(pod: Pod) -> Pod:
+    """The pod as if nobody had noted yet what it is admitted with: that is decided here."""
+    notes = {
+        name: text
+        for name, text in pod.annotations.items()
+        if not name.startswith(keys.ADMITTED_PREFIX)
+    }
+    if len(notes) == len(pod.annotations):
+        return pod
+    return msgspec.structs.replace(pod, annotations=notes)
 
 
 def undone(decision: Decision) -> Objection | None:

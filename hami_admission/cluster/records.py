@@ -160,7 +160,7 @@ def bare(pod: Pod, vendors: table.Vendors) -> Pod:
     notes = {
         name: text
         for name, text in pod.annotations.items()
-        if name in names or name == keys.ADMITTED_AMOUNTS
+        if name in names or name.startswith(keys.ADMITTED_PREFIX)
     }
     containers = tuple(
         msgspec.structs.replace(

@@ -64,12 +64,9 @@ def nvidia(options: NvidiaOptions) -> Vendor:
         priority=options.resource_priority_name,
         unit_mib=options.memory_factor,
     )
+    set_by = options.default_gpu_num, options.default_memory, options.default_cores
     defaults = parse.Defaults(
-        options.default_gpu_num,
-        options.default_memory,
-        options.default_cores,
-        exclusive=True,
-        apart=keys.NVIDIA_STATIC_MIG,
+        *set_by, adjustable=True, exclusive=True, apart=keys.NVIDIA_STATIC_MIG
     )
     policy = options.core_policy
     more = () if policy == "default" else (EnvVar(keys.CORE_POLICY, policy),)

@@ -12,7 +12,7 @@ from hami_admission.model.pod import Container
 from hami_admission.model.request import Request
 from hami_admission.model.verdict import Objection
 from hami_admission.vendors.vendor import NOTHING, Reading
-from hami_admission.wire import quantities
+from hami_admission.wire import keys, quantities
 from hami_admission.wire.errors import Malformed
 
 if TYPE_CHECKING:
@@ -45,7 +45,8 @@ class Defaults(msgspec.Struct, frozen=True):
     with all its cores. ``bytes_too``: an amount of memory with a suffix (``4Gi``) means bytes, and
     so much is given, rounded up to MiB. ``percent_first``: where memory and percentage are given,
     the percentage decides. ``apart``: how resources begin that another device plugin gives out, and
-    that do not go with ours in one container.
+    that do not go with ours in one container. ``adjustable``: memory and cores are settings, and a
+    pod notes which it was admitted with.
     """
 
     count: int = 1
@@ -58,6 +59,18 @@ class Defaults(msgspec.Struct, frozen=True):
     apart: str = ""
     most: int = MAX_CARDS
     counted: str = "cards of one container"
+    adjustable: bool = False
+
+    def note(self) -> str:
+        """The adjustable ones, as a pod keeps them."""
+        return f"{self.memory_mib}/{self.cores}"
+
+    def admitted(self, note: str | None) -> Defaults:
+        """Those that a pod was admitted with; these, where it does not say it in our words."""
+        memory, _, cores = (note or "").partition("/")
+        if not (self.adjustable and _is_number(memory) and _is_number(cores)):
+            return self
+        return msgspec.structs.replace(self, memory_mib=int(memory), cores=int(cores))
 
 
 def reader(*, vendor: str, names: ResourceNames, defaults: Defaults) -> Parse:
@@ -68,20 +81,22 @@ def reader(*, vendor: str, names: ResourceNames, defaults: Defaults) -> Parse:
     """
 
     nothing = (None,) * (2 * len(names.all))
+    noted = keys.ADMITTED_DEFAULTS + vendor
 
     @lru_cache(maxsize=KEPT)
-    def known(kind: Kind, index: int, asked: _Asked) -> Reading:
-        return _by_names(Container("", kind, index), vendor, names, defaults, asked)
+    def known(kind: Kind, index: int, mine: Defaults, asked: _Asked) -> Reading:
+        return _by_names(Container("", kind, index), vendor, names, mine, asked)
 
     def read(container: Container, annotations: Mapping[str, str]) -> Reading:
         limits, requests = container.limits or _NONE, container.requests or _NONE
         asked = (*map(limits.get, names.all), *map(requests.get, names.all))
         if asked == nothing:
             return NOTHING
+        mine = defaults.admitted(annotations.get(noted)) if defaults.adjustable else defaults
         if any(isinstance(each, str) and len(each) > _LONGEST for each in asked):
-            reading = _by_names(container, vendor, names, defaults, asked)
+            reading = _by_names(container, vendor, names, mine, asked)
         else:
-            reading = known(container.kind, container.index, asked)
+            reading = known(container.kind, container.index, mine, asked)
         if not defaults.apart or reading.request is None:
             return reading
         return _alone(container, names, defaults.apart) or reading
@@ -211,13 +226,16 @@ def _asks(
         if whole:
             wanted[names.cores] = names.whole_cores
     mib = 0 if defaults.percent_first and percent else (memory or 0) * names.unit_mib
-    if not mib and not percent and defaults.memory_mib:
+    guessed = not mib and not percent
+    if guessed and defaults.memory_mib:
         mib = defaults.memory_mib
+    relies = defaults.adjustable and (guessed or values.get(names.cores) is None)
     return Reading(
         request=Request(vendor, count, mib or None, percent or 100, cores),
         limits=wanted,
         priority=values.get(names.priority),
         warnings=_guessed(container, names, defaults, values),
+        notes={keys.ADMITTED_DEFAULTS + vendor: defaults.note()} if relies else {},
     )
 
 
@@ -382,3 +400,7 @@ def _advice(bounds: _Bounds, name: str, raw: Quantity) -> str:
     if name == names.cores and names.whole_cores != 100:
         unit = "cores of one card"
     return f"must be a whole number from {low} to {high} ({unit})"
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) <= _LONGEST // 4

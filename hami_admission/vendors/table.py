@@ -20,6 +20,7 @@ from hami_admission.vendors.metax import metax
 from hami_admission.vendors.mthreads import mthreads
 from hami_admission.vendors.neuron import neuron
 from hami_admission.vendors.nvidia import nvidia
+from hami_admission.vendors.parse import Defaults
 from hami_admission.vendors.plain import plain
 from hami_admission.vendors.vastai import vastai
 from hami_admission.vendors.vendor import NOTHING, Vendor
@@ -84,7 +85,10 @@ def build(settings: Settings) -> Vendors:
         mthreads(settings.mthreads),
         neuron(settings.awsneuron),
         vastai(settings.vastai),
-        *map(plain, settings.families),
+        *(
+            plain(each, Defaults(cores=each.default_cores, adjustable=True))
+            for each in settings.families
+        ),
     ))
 
 

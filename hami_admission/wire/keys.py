@@ -377,6 +377,9 @@ ADMITTED_PREFIX = "hami.io/admitted-"
 """Pod, by us: how names begin of what it was admitted with. Nobody changes these afterwards."""
 ADMITTED_AMOUNTS = "hami.io/admitted-amounts"
 """Pod, by us: what its quotas were charged, where that depends on its card."""
+ADMITTED_DEFAULTS = "hami.io/admitted-defaults."
+"""Pod, by us: followed by the family, default memory (MiB) and cores with which it was admitted
+where it left one out; for it they stay what they were when the settings change."""
 
 RESERVED_PREFIXES = (
     ENV_PREFIX,

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hami_admission.admission import admit, changes
 from hami_admission.settings import NvidiaOptions, Settings
 from hami_admission.vendors import nvidia, table
+from hami_admission.wire import keys
 from tests import build
 
 Json = dict[str, Any]
@@ -80,6 +81,8 @@ def _foreign(document: Json) -> Json:
     """The pod without everything that the vendor owns."""
     kept = copy.deepcopy(document)
     spec = kept["spec"]
+    notes = kept["metadata"].pop("annotations", {})
+    kept["notes"] = {k: v for k, v in notes.items() if not k.startswith(keys.ADMITTED_PREFIX)}
     for name in ("schedulerName", "runtimeClassName"):
         spec.pop(name, None)
     for container in (*spec["containers"], *spec.get("initContainers", [])):

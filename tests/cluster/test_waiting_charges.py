@@ -12,7 +12,8 @@ from tests import build
 from tests.cluster.api import Api, ApiFailure, wait
 from tests.cluster.kinds import KINDS
 from tests.cluster.load import admitted
-from tests.cluster.product import a_quota, node_annotations
+from tests.cluster.product import SETTINGS, a_quota, node_annotations
+from tests.cluster.test_placement import placed
 from tests.cluster.test_quota import create, shows
 
 if TYPE_CHECKING:
@@ -86,3 +87,25 @@ async def test_what_its_user_notes_is_written_anew(
     pod["metadata"]["annotations"] = {keys.ADMITTED_AMOUNTS: "nvidia.com/gpu=1,nvidia.com/gpumem=1"}
     await create(api, pod)
     await shows(api, namespace, gpu=1, gpumem=40000)
+
+
+async def test_defaults_that_change_while_a_pod_waits_change_nothing_for_it(
+    product: Product, api: Api, namespace: str
+) -> None:
+    await card(api, "n1", 40000)
+    await api.apply(a_quota(namespace, gpu=10, gpumem=100_000))
+    await shows(api, namespace, gpu=0, gpumem=0)
+    await create(api, whole(namespace, "before"))
+    await shows(api, namespace, gpu=1, gpumem=40000)
+    product.stop()
+    await product.start(told=f"{SETTINGS}nvidia: {{defaultMemory: 5000}}\n")
+    try:
+        await create(api, whole(namespace, "after"))
+        await shows(api, namespace, gpu=2, gpumem=45000)
+        path = KINDS["Pod"].path(namespace, "before")
+        await api.patch(path, {"spec": {"schedulingGates": None}})
+        pod = await placed(api, namespace, "before")
+        assert ",NVIDIA,40000,100:" in pod["metadata"]["annotations"][keys.NVIDIA_ALLOCATED]
+        await shows(api, namespace, gpu=2, gpumem=45000)
+    finally:
+        product.stop()

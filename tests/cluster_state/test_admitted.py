@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
+from hami_admission.admission import changes
 from hami_admission.cluster import admitted, events, snapshot
 from hami_admission.cluster.state import Cluster
 from hami_admission.model.quota import Hold
 from hami_admission.quota import ledger
-from hami_admission.settings import Settings
+from hami_admission.settings import NvidiaOptions, Settings
 from hami_admission.wire import keys, quotas
 from tests import build
 
@@ -129,3 +130,63 @@ def test_a_bind_in_flight_keeps_its_hold_until_the_bound_pod_is_seen() -> None:
     (quota,) = made.quotas.of("team")
     counted = ledger.reconcile(quota, made.counts(quota))
     assert (counted.used[MEMORY], list(counted.holds)) == (40000, ["u"])
+
+
+def configured(memory: int = 0, cores: int = 0) -> Cluster:
+    options = NvidiaOptions(default_memory=memory, default_cores=cores)
+    made = Cluster(Settings(nvidia=options))
+    made.apply(events.NodeSeen(build.facts("a", 1, memory_mib=40000)), 0)
+    return made
+
+
+def created(made: Cluster, limits: build.Json, **notes: str) -> Pod:
+    """A pod as it leaves the mutating webhook."""
+    document = build.pod_json(build.container(limits=limits), name="p", uid="u", annotations=notes)
+    decision = made.admit(build.noun(document))
+    assert not decision.objections
+    return build.noun(changes.apply(document, changes.operations(decision.changes)))
+
+
+def cost(made: Cluster, pod: Pod) -> tuple[int, int]:
+    """Memory and cores that a pod is charged which waits."""
+    made.apply(events.PodSeen(pod), 0)
+    record = made.pods.get("u")
+    assert record is not None
+    return record.amounts[MEMORY], record.amounts["nvidia.com/gpucores"]
+
+
+BEFORE = {"unset": (0, 0), "set": (5000, 20)}
+ASKS = {
+    "a card": (build.gpu(1), {"unset": (40000, 100), "set": (5000, 100)}),
+    "memory": (build.gpu(1, memory=1000), {"unset": (1000, 0), "set": (1000, 20)}),
+    "cores": (build.gpu(1, cores=7), {"unset": (40000, 7), "set": (5000, 7)}),
+}
+
+
+@pytest.mark.parametrize("when", BEFORE)
+@pytest.mark.parametrize("what", ASKS)
+def test_defaults_that_change_while_a_pod_waits_change_nothing_for_it(what: str, when: str) -> None:
+    limits, costs = ASKS[what]
+    pod = created(configured(*BEFORE[when]), limits)
+    for each in (*BEFORE.values(), (800, 3)):
+        made = configured(*each)
+        assert cost(made, pod) == costs[when]
+        waits = made.pod("u")
+        assert waits is not None
+        assert made.demand(waits) == made.demand(pod) == configured(*BEFORE[when]).demand(pod)
+        # What it asks now is said by the settings of now: such a pod was changed on its way.
+        unchanged = each == BEFORE[when]
+        assert (made.admit(pod).changes == ()) == unchanged
+
+
+def test_defaults_that_its_user_wrote_are_replaced_and_nobody_notes_what_is_not_relied_on() -> None:
+    name = keys.ADMITTED_DEFAULTS + "NVIDIA"
+    assert created(configured(), build.gpu(1), **{name: "1/1"}).annotations[name] == "0/0"
+    assert name not in created(configured(), build.gpu(1, memory=1, cores=1)).annotations
+
+
+@pytest.mark.parametrize("text", ["", "5", "5/", "/5", "-1/0", "a/b", "1/2/3", f"{'9' * 20}/0"])
+def test_defaults_that_we_never_wrote_are_those_of_now(text: str) -> None:
+    pod = a_pod(memory=1000)
+    pod.annotations[keys.ADMITTED_DEFAULTS + "NVIDIA"] = text
+    assert cost(configured(cores=20), pod) == (1000, 20)

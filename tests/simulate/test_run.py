@@ -222,6 +222,7 @@ def test_check_looks_at_neither_quota_nor_nodes() -> None:
     assert {operation["path"] for operation in found.patch} == {
         "/spec/containers/0/resources/limits/nvidia.com~1gpucores",
         "/spec/containers/0/env",
+        "/metadata/annotations",
         "/spec/schedulerName",
     }
 
