@@ -8,7 +8,7 @@ import msgspec
 
 from hami_admission.admission import changes as changes_of
 from hami_admission.admission import mutate, scope, validate
-from hami_admission.admission.changes import Change
+from hami_admission.admission.changes import Change, SetNotes
 from hami_admission.model.verdict import Objection
 from hami_admission.vendors import table
 from hami_admission.vendors.vendor import Reading
@@ -80,11 +80,19 @@ def _unadmitted(pod: Pod) -> Pod:
     return msgspec.structs.replace(pod, annotations=notes)
 
 
+def _of_before(change: Change) -> bool:
+    """Lacks the pod only what a replica of the version before does not note?"""
+    return isinstance(change, SetNotes) and all(
+        name.startswith(keys.ADMITTED_PREFIX) and name in change.missing for name in change.notes
+    )
+
+
 def undone(decision: Decision) -> Objection | None:
     """In the validating call: what somebody changed after us, if anything."""
-    if not decision.changes:
+    left = [each for each in decision.changes if not _of_before(each)]
+    if not left:
         return None
-    field, what = changes_of.about(decision.changes[0])
+    field, what = changes_of.about(left[0])
     return Objection(
         field,
         what,

@@ -44,10 +44,14 @@ class SetLimits(msgspec.Struct, frozen=True):
 
 
 class SetNotes(msgspec.Struct, frozen=True):
-    """The pod must have these annotations; ``first``: it has none at all yet."""
+    """The pod must have these annotations; ``first``: it has none at all yet.
+
+    ``missing`` are those of them that it lacks; the others have another value.
+    """
 
     notes: dict[str, str]
     first: bool
+    missing: frozenset[str] = frozenset()
 
 
 class SetEnv(msgspec.Struct, frozen=True):
@@ -87,7 +91,13 @@ def noting(changes: tuple[Change, ...], notes: dict[str, str], pod: Pod) -> tupl
     for each in changes:
         if isinstance(each, SetNotes):
             missing = {**each.notes, **missing}
-    return (*others, SetNotes(missing, not pod.annotations))
+    return (*others, set_notes(missing, pod))
+
+
+def set_notes(notes: dict[str, str], pod: Pod) -> SetNotes:
+    """These annotations, for a pod that has others there or none."""
+    missing = frozenset(notes.keys() - pod.annotations.keys())
+    return SetNotes(notes, not pod.annotations, missing)
 
 
 def operations(changes: Iterable[Change]) -> list[Operation]:

@@ -8,9 +8,9 @@ from hami_admission.admission.changes import (
     Change,
     SetEnv,
     SetLimits,
-    SetNotes,
     SetRuntimeClass,
     SetScheduler,
+    set_notes,
 )
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def changes(
     }
     notes = {name: value for name, value in wanted.items() if pod.annotations.get(name) != value}
     if notes:
-        found.append(SetNotes(notes, not pod.annotations))
+        found.append(set_notes(notes, pod))
     if pod.scheduler_name not in settings.scheduler_names:
         found.append(SetScheduler(settings.scheduler_name))
     runtime = next((vendor.runtime_class for vendor, _ in asked if vendor.runtime_class), "")

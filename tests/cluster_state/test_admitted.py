@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from hami_admission.admission import changes
+from hami_admission.admission import admit, changes
 from hami_admission.cluster import admitted, events, snapshot
 from hami_admission.cluster.state import Cluster
 from hami_admission.model.quota import Hold
@@ -177,6 +177,17 @@ def test_defaults_that_change_while_a_pod_waits_change_nothing_for_it(what: str,
         # What it asks now is said by the settings of now: such a pod was changed on its way.
         unchanged = each == BEFORE[when]
         assert (made.admit(pod).changes == ()) == unchanged
+
+
+def test_a_pod_that_a_replica_of_before_has_rewritten_is_let_in() -> None:
+    """It noted nothing; what it noted otherwise was changed on the way."""
+    name = keys.ADMITTED_DEFAULTS + "NVIDIA"
+    pod = created(configured(), build.gpu(1, memory=1000))
+    assert admit.undone(configured().admit(pod)) is None
+    assert admit.undone(configured(cores=20).admit(pod)) is not None
+    del pod.annotations[name]
+    assert configured().admit(pod).changes != ()
+    assert admit.undone(configured().admit(pod)) is None
 
 
 def test_defaults_that_its_user_wrote_are_replaced_and_nobody_notes_what_is_not_relied_on() -> None:

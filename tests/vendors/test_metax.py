@@ -232,7 +232,7 @@ def test_admission_writes_the_way_of_sharing_once() -> None:
     pod = build.pod(build.container(limits={SGPU: 1}), annotations={"a": "b"})
     readings = (SHARED.parse(pod.containers[0], pod.annotations),)
     change, _ = mutate.changes(pod, [(SHARED, readings)], Settings())
-    assert change == SetNotes(DEFAULT, False)
+    assert change == SetNotes(DEFAULT, False, frozenset(DEFAULT))
 
 
 BURST, FIXED = cards("0", "burst-share"), cards("0", "fixed-share")
