@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING
 import aiohttp
 import pytest
 
-from tests.cluster.api import Api, ApiFailure
+from tests.cluster.api import Api, ApiFailure, wait
 from tests.cluster.kinds import KINDS
 from tests.cluster.replicas import Replicas
 from tests.faults import invariants, strikes
 from tests.faults.driver import Driver
+from tests.faults.hostile import Hostile
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -72,10 +73,18 @@ async def watched(api: Api, driver: Driver, findings: list[str]) -> None:
         await asyncio.sleep(1)
 
 
+@pytest.fixture
+async def user(product: Product) -> AsyncIterator[Api]:
+    """Who has the right to edit."""
+    plane = product.plane
+    async with Api(plane.url, plane.ca_file, plane.token("user")) as made:
+        yield made
+
+
 @pytest.mark.timeout(SECONDS * 2 + 600)
 @pytest.mark.parametrize("seed", SEEDS)
 async def test_all_holds_whatever_strikes(
-    replicas: Replicas, api: Api, namespace: str, seed: int
+    replicas: Replicas, api: Api, user: Api, namespace: str, seed: int
 ) -> None:
     chance = random.Random(seed)
     field = strikes.Field(replicas, api, chance)
@@ -89,19 +98,21 @@ async def test_all_holds_whatever_strikes(
         strike = left.pop()
         driver = Driver(api, namespace, chance)
         driver.number = rounds * 10_000
+        hostile = Hostile(user, api, namespace, random.Random(seed + rounds))
         findings: list[str] = []
-        running = asyncio.gather(driver.run(), watched(api, driver, findings))
+        running = asyncio.gather(driver.run(), hostile.run(), watched(api, driver, findings))
         print(f"seed {seed}, {time.monotonic() - began:.0f} s: {strike.__name__}")  # noqa: T201
         await asyncio.sleep(2)
         await strike(field)
         await asyncio.sleep(2)
-        driver.over = True
+        driver.over = hostile.over = True
         await running
         replicas.revive()
         await replicas.ready()
         await driver.mend()
+        await wait(hostile.gone, "what the hostile user left behind is gone")
         await settled(api)
-        assert (findings, driver.findings) == ([], [])
+        assert (findings, driver.findings, hostile.findings) == ([], [], [])
         for replica in replicas.all:
             assert replica.control is not None
             pid, now = replica.control.pid, invariants.resident(replica.control)
@@ -109,4 +120,4 @@ async def test_all_holds_whatever_strikes(
         rounds += 1
     events = await api.list(KINDS["Event"].path(namespace))
     evicted = sum(each["reason"] == "Preempted" for each in events)
-    print(f"seed {seed}: {rounds} strikes, {evicted} evicted, {driver.done}")  # noqa: T201
+    print(f"seed {seed}: {rounds} strikes, {evicted} evicted, {driver.done}, {hostile.done}")  # noqa: T201
