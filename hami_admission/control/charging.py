@@ -166,10 +166,11 @@ class Charging:
                 self._crowded.pop(namespace, None)
 
     async def _after_others(self, namespace: str) -> None:
-        """Where other replicas write as well, each lets them between two writes of its own.
+        """Where others write as well, each lets them between two writes of its own.
 
         Who lost a race tries again at once; so nobody loses for long, and there are more claims in
-        one write.
+        one write. Of a quota that Kubernetes counts too, the API server is such another: it tries
+        three times, and then the pod is refused, whatever it asks for.
         """
         rivals, now = self._rivals.get(namespace), time.monotonic()
         if rivals is None or now - rivals.since >= RIVAL_SECONDS:
@@ -308,8 +309,11 @@ class Charging:
         self._seen(written)
         if surprise:
             self._surprises.repaired(quota, surprise)
+        now = time.monotonic()
         if (rivals := self._rivals.get(quota.namespace)) is not None:
-            rivals.seconds = time.monotonic() - begun
+            rivals.seconds = now - begun
+        if quota.shared:
+            self._rivals[quota.namespace] = _Rivals(now, now - begun)
         return refused
 
     def _decide(self, decided: Quota, batch: list[Waiting]) -> tuple[Quota, dict[Waiting, Refusal]]:

@@ -34,7 +34,7 @@ class Quota(msgspec.Struct, frozen=True):
     ``used`` has a key only where the object's status has one; ``version`` is the object's
     resourceVersion. ``counted`` is the version of the pods that ``used`` was counted from: who has
     seen less than that must not count (0: nobody has counted). ``foreign`` is how many bytes the
-    annotations have that are not ours.
+    annotations have that are not ours, ``shared`` whether it limits what Kubernetes counts, too.
     """
 
     namespace: str
@@ -47,6 +47,7 @@ class Quota(msgspec.Struct, frozen=True):
     scopes: tuple[ScopeTerm, ...] = ()
     counted: int = 0
     foreign: int = 0
+    shared: bool = False
 
     @property
     def copied(self) -> bool:

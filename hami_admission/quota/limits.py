@@ -21,10 +21,12 @@ def managed(names: Iterable[ResourceNames]) -> frozenset[str]:
 
 def ours(quota: Quota, names: frozenset[str]) -> Quota:
     """The quota with only the keys that we count; its ``hard`` is empty when it has none."""
+    hard = {name: value for name, value in quota.hard.items() if name in names}
     return msgspec.structs.replace(
         quota,
-        hard={name: value for name, value in quota.hard.items() if name in names},
+        hard=hard,
         used={name: value for name, value in quota.used.items() if name in names},
+        shared=quota.shared or hard.keys() != quota.hard.keys(),
     )
 
 

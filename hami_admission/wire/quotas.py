@@ -94,6 +94,7 @@ def decode(body: bytes | msgspec.Raw) -> Quota:
         holds=decode_holds(notes.get(keys.QUOTA_HOLDS, "")),
         scopes=_scopes(spec),
         counted=decode_counted(notes.get(keys.QUOTA_COUNTED, "")),
+        shared=any(not name.startswith(keys.QUOTA_PREFIX) for name in spec.hard or ()),
         foreign=sum(_bytes(*each) for each in notes.items() if each[0] not in _OURS),
     )
 

@@ -11,7 +11,7 @@ import pytest
 
 from hami_admission.cluster import events
 from hami_admission.cluster.state import Cluster
-from hami_admission.control import upkeep
+from hami_admission.control import charging, upkeep
 from hami_admission.control.charging import Charging
 from hami_admission.control.surprises import Surprises
 from hami_admission.control.upkeep import Upkeep
@@ -388,6 +388,25 @@ async def test_a_failure_that_passes_is_waited_out(tasks: asyncio.TaskGroup) -> 
     rig.memory.failure = None
     assert await entering is None
     assert rig.memory.used() == {"gpumem": 1000}
+
+
+@pytest.mark.parametrize(
+    ("key", "pauses"), [("pods", True), ("limits.cpu", True), ("limits.nvidia.com/gpu", False)]
+)
+async def test_kubernetes_has_its_turn_at_a_quota_that_it_counts_too(
+    tasks: asyncio.TaskGroup, key: str, pauses: bool
+) -> None:
+    """It tries three times, and refuses a pod, of whatever kind, that always lost to us."""
+    quota = build.quota_json(gpumem=9000)
+    quota["spec"]["hard"][key] = "100"
+    memory = Memory(quota)
+    rig = Rig(memory, tasks)
+    memory.gate = lambda: asyncio.sleep(0.01)
+    await rig.enter(a_pod(0))
+    ended = asyncio.get_running_loop().time()
+    await rig.enter(a_pod(1))
+    waited = asyncio.get_running_loop().time() - ended
+    assert (waited > 0.01 * charging.TURNS) == pauses
 
 
 async def test_holds_have_room_in_an_annotation(

@@ -63,7 +63,6 @@ RELEASED: dict[str, Json] = {
     },
     "the device plugin of HAMi": {"agent": {"enabled": False}},
     "other names": OTHER_NAMES,
-    "several names of our scheduler": {"moreSchedulerNames": ["hami-before", "second"]},
     "named schedulers only": {"otherSchedulers": ["volcano", "kueue"]},
     "no other scheduler": {"otherSchedulers": []},
     "a name of digits, and no priority": {
@@ -109,6 +108,7 @@ RELEASED: dict[str, Json] = {
 """With values that the release has too."""
 
 SINCE: dict[str, Json] = {
+    "several names of our scheduler": {"moreSchedulerNames": ["hami-before", "second"]},
     "reviews of the API server's addresses": {
         "scheduler": {"admissionWebhook": {"senders": "api-server"}}
     },

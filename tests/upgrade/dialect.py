@@ -215,7 +215,7 @@ def folder(devices: Json) -> Json:
 # Settings.
 
 
-SINCE = {"reviewSenders": "any", "reviewAuthority": ""}
+SINCE = {"reviewSenders": "any", "reviewAuthority": "", "moreSchedulerNames": []}
 """Settings that the release has not, and what it does."""
 
 

@@ -142,7 +142,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
 }
 
 
-GAINED = {"uncounted_after", "unasked", "unread", "damaged", "read"}
+GAINED = {"uncounted_after", "unasked", "unread", "damaged", "read", "foreign", "shared"}
 """What records and grants have that those of the release had not; it reads past them."""
 
 

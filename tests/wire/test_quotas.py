@@ -32,6 +32,7 @@ def test_a_quota_is_what_it_limits_has_given_out_and_holds() -> None:
         used={"nvidia.com/gpu": 0, "nvidia.com/gpumem": 0},
         holds={"uid-p": HOLD},
         foreign=6,
+        shared=True,
     )
 
 
