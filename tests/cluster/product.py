@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import io
-import re
 import ssl
 import sys
 from functools import partial
@@ -212,5 +211,6 @@ def charged(quota: Json) -> dict[str, int]:
 
 
 def _plain(quantity: str) -> str:
-    """The API server writes 4000 as 4k."""
-    return re.sub(r"k$", "000", quantity)
+    """The API server writes 4000 as 4k, and 4000000 as 4M."""
+    zeros = {"k": "000", "M": "000000", "G": "000000000"}
+    return quantity[:-1] + zeros[quantity[-1]] if quantity[-1] in zeros else quantity
