@@ -12,7 +12,7 @@ from hami_admission.model.pod import Container
 from hami_admission.model.request import Request
 from hami_admission.model.verdict import Objection
 from hami_admission.vendors.vendor import NOTHING, Reading
-from hami_admission.wire import keys, quantities
+from hami_admission.wire import admitted, keys, quantities
 from hami_admission.wire.errors import Malformed
 
 if TYPE_CHECKING:
@@ -61,16 +61,13 @@ class Defaults(msgspec.Struct, frozen=True):
     counted: str = "cards of one container"
     adjustable: bool = False
 
-    def note(self) -> str:
-        """The adjustable ones, as a pod keeps them."""
-        return f"{self.memory_mib}/{self.cores}"
-
-    def admitted(self, note: str | None) -> Defaults:
+    def admitted(self, note: str) -> Defaults:
         """Those that a pod was admitted with; these, where it does not say it in our words."""
-        memory, _, cores = (note or "").partition("/")
-        if not (self.adjustable and _is_number(memory) and _is_number(cores)):
+        try:
+            memory_mib, cores = admitted.decode_defaults(note)
+        except Malformed:
             return self
-        return msgspec.structs.replace(self, memory_mib=int(memory), cores=int(cores))
+        return msgspec.structs.replace(self, memory_mib=memory_mib, cores=cores)
 
 
 def reader(*, vendor: str, names: ResourceNames, defaults: Defaults) -> Parse:
@@ -92,7 +89,7 @@ def reader(*, vendor: str, names: ResourceNames, defaults: Defaults) -> Parse:
         asked = (*map(limits.get, names.all), *map(requests.get, names.all))
         if asked == nothing:
             return NOTHING
-        mine = defaults.admitted(annotations.get(noted)) if defaults.adjustable else defaults
+        mine = defaults.admitted(annotations.get(noted, "")) if defaults.adjustable else defaults
         if any(isinstance(each, str) and len(each) > _LONGEST for each in asked):
             reading = _by_names(container, vendor, names, mine, asked)
         else:
@@ -230,12 +227,13 @@ def _asks(
     if guessed and defaults.memory_mib:
         mib = defaults.memory_mib
     relies = defaults.adjustable and (guessed or values.get(names.cores) is None)
+    note = admitted.encode_defaults(defaults.memory_mib, defaults.cores)
     return Reading(
         request=Request(vendor, count, mib or None, percent or 100, cores),
         limits=wanted,
         priority=values.get(names.priority),
         warnings=_guessed(container, names, defaults, values),
-        notes={keys.ADMITTED_DEFAULTS + vendor: defaults.note()} if relies else {},
+        notes={keys.ADMITTED_DEFAULTS + vendor: note} if relies else {},
     )
 
 
@@ -400,7 +398,3 @@ def _advice(bounds: _Bounds, name: str, raw: Quantity) -> str:
     if name == names.cores and names.whole_cores != 100:
         unit = "cores of one card"
     return f"must be a whole number from {low} to {high} ({unit})"
-
-
-def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdecimal() and len(text) <= _LONGEST // 4

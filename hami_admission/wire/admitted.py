@@ -25,5 +25,18 @@ def decode(text: str) -> Amounts[str]:
     return Amounts(found)
 
 
+def encode_defaults(memory_mib: int, cores: int) -> str:
+    """``MiB/cores``: what is meant where a container leaves one of them out."""
+    return f"{memory_mib}/{cores}"
+
+
+def decode_defaults(text: str) -> tuple[int, int]:
+    """MiB and cores; raises Malformed for what was not written by ``encode_defaults``."""
+    memory, _, cores = text.partition("/")
+    if not all(each == "0" or _is_amount(each) for each in (memory, cores)):
+        raise Malformed(f"not MiB/cores: {text[:60]!r}")
+    return int(memory), int(cores)
+
+
 def _is_amount(text: str) -> bool:
     return text.isascii() and text.isdecimal() and len(text) <= _LONGEST and text[0] != "0"

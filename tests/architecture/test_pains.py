@@ -1,7 +1,7 @@
 """What hurts users of such systems, as a list of tests; each is marked with its number.
 
-The numbers are those of ``PAINS``; a test says ``@pytest.mark.pain(4)``. What needs the agent of a
-node or the chart is not on the list before they exist.
+The numbers are those of ``PAINS`` and ``PROBES``; a test says ``@pytest.mark.pain(4)``. What needs
+the agent of a node or the chart is not on the list of pains before they exist.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 
 TESTS = Path(__file__).parents[1]
-MARK = re.compile(r"^ *@?pytest\.mark\.pain\((\d+)\)", re.MULTILINE)
+MARK = re.compile(r"^ *@?pytest\.mark\.(pain|probe)\((\d+)\)", re.MULTILINE)
 
 PAINS = {
     1: "all of ours is down: plain pods go on, accelerator pods are told, all returns by itself",
@@ -27,9 +27,28 @@ PAINS = {
     15: "a pod of high priority on a full node: the lowest go, budgets are kept",
 }
 
+PROBES = {
+    1: "forged decisions through any controller",
+    2: "made-up reviews",
+    3: "memory by annotations",
+    4: "a copied quota, a restored etcd",
+    5: "many pods that wait",
+    6: "schedulers that nobody watches, a scheduler that is renamed",
+    7: "annotations that are damaged",
+    8: "defaults that change while pods wait",
+    9: "pods past their grace",
+    10: "one card on two nodes",
+    11: "more containers than are looked at, and what is no HTTP",
+    12: "pods that never passed us",
+}
+"""What a hostile or a clumsy user tries, on a real control plane."""
+
 
 def test_each_has_its_tests() -> None:
     marked = {
-        int(number) for path in TESTS.rglob("*.py") for number in MARK.findall(path.read_text())
+        (kind, int(number))
+        for path in TESTS.rglob("*.py")
+        for kind, number in MARK.findall(path.read_text())
     }
-    assert marked == set(PAINS)
+    listed = {*(("pain", each) for each in PAINS), *(("probe", each) for each in PROBES)}
+    assert marked == listed

@@ -116,9 +116,10 @@ def placed(vendor: Vendor) -> list[dict[str, str]]:
 
 
 def admitted(vendor: Vendor) -> list[str]:
-    """The annotations that admission adds to pods with one card or two."""
+    """The annotations that admission adds for this family to pods with one card or two."""
     readings = (family.read(vendor, {vendor.names.count: count}) for count in (1, 2))
-    return _once(chain.from_iterable(each.notes for each in readings))
+    found = _once(chain.from_iterable(each.notes for each in readings))
+    return [each for each in found if not each.startswith(keys.ADMITTED_PREFIX)]
 
 
 def brought(vendor: Vendor) -> list[str]:

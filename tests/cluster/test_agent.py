@@ -536,6 +536,7 @@ async def test_by_devices_a_pod_on_other_cards_never_runs_and_goes(
         pytest.param("devices", marks=pytest.mark.flags("--mode", "devices")),
     ],
 )
+@pytest.mark.probe(12)
 async def test_a_container_that_nobody_placed_never_starts(
     agent: Agent, node: NodeRig, api: Api, namespace: str, mode: str
 ) -> None:

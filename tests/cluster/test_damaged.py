@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import aiohttp
+import pytest
 
 from tests.cluster.api import Api, wait
 from tests.cluster.kinds import KINDS
@@ -52,6 +53,7 @@ async def damaged(number: int) -> None:
     await wait(ask, f"{number} damaged", 40)
 
 
+@pytest.mark.probe(7)
 async def test_a_damaged_pod_keeps_its_card_until_it_is_put_right(
     product: Product, api: Api, namespace: str
 ) -> None:

@@ -74,6 +74,7 @@ async def cluster(
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.probe(1)
 async def test_no_controller_brings_them_for_its_user(cluster: Product) -> None:
     plane, namespace = cluster.plane, "default"
     async with (

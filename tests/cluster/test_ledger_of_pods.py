@@ -271,6 +271,7 @@ async def test_creations_that_come_to_nothing_leave_no_charge(
 
 
 @pytest.mark.usefixtures("product")
+@pytest.mark.probe(9)
 async def test_a_pod_that_a_finalizer_keeps_costs_nothing_and_keeps_its_card(
     api: Api, namespace: str
 ) -> None:

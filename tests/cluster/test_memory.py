@@ -93,6 +93,7 @@ async def less_than(process: Callable[[], int], most: int) -> None:
 
 
 @pytest.mark.timeout(120)
+@pytest.mark.probe(3)
 async def test_what_a_user_can_make_large_is_not_kept(
     product: Product, api: Api, namespace: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 
+@pytest.mark.probe(4)
 async def test_a_quota_that_was_copied_with_our_marks_is_counted(
     product: Product, api: Api, namespace: str
 ) -> None:
@@ -49,6 +50,7 @@ async def test_a_quota_that_was_copied_with_our_marks_is_counted(
     await shows(api, namespace, gpu=3, gpumem=3000)
 
 
+@pytest.mark.probe(4)
 async def test_an_etcd_that_was_restored_under_us_is_noticed(
     installed: Product, tmp_path: Path
 ) -> None:

@@ -72,6 +72,7 @@ async def heard(api: Api, namespace: str, text: str) -> None:
     await wait(ask, text, 30)
 
 
+@pytest.mark.probe(6)
 async def test_pods_that_run_keep_cards_and_quota_when_the_scheduler_is_renamed(
     product: Product, api: Api, namespace: str
 ) -> None:
@@ -94,6 +95,7 @@ async def test_pods_that_run_keep_cards_and_quota_when_the_scheduler_is_renamed(
         await shows(api, namespace, gpumem=40000)
 
 
+@pytest.mark.probe(6)
 async def test_a_second_profile_places_pods_where_we_know_of_it(
     product: Product, api: Api, namespace: str
 ) -> None:

@@ -129,7 +129,11 @@ async def roll(
 async def test_replicas_are_rolled_there_and_back_under_creations(
     old_replicas: Replicas, product: Product, api: Api, namespace: str, tmp_path: Path
 ) -> None:
-    """Two pods run and two wait for cards; others come and go, and the quota is at ``hard``."""
+    """Two pods run and two wait for cards; others come and go, and the quota is at ``hard``.
+
+    What a percentage is charged while it waits the old version keeps in a hold, the new one on the
+    pod: each is read by the other.
+    """
     churn, watch = Churn(api, namespace), Watch(api, namespace)
     audit = product.plane.audit(from_now=True)
     notes = node_annotations("n", 2, slots=100)
@@ -139,17 +143,23 @@ async def test_replicas_are_rolled_there_and_back_under_creations(
     for number in range(2):
         await create(api, gpu_pod(namespace, f"runs-{number}", memory=50_000))
         await wait(partial(holder, api, namespace, f"runs-{number}"), "it runs")
-    for number in range(2):
-        await create(api, gpu_pod(namespace, f"waits-{number}", memory=50_000))
+    await create(api, gpu_pod(namespace, "waits-0", memory=50_000))
+    await create(api, gpu_pod(namespace, "waits-1", percent=60))
     assert await versions(old_replicas) == [released.VERSION] * 3
     async with running(churn.run, watch.quota, watch.cards):
         for number, env in enumerate((TREE, released.environment())):
             await roll(old_replicas, api, namespace, env, tmp_path)
+            if not number:
+                gated = gpu_pod(namespace, "gated", percent=10)
+                gated["spec"]["schedulingGates"] = [{"name": "example.com/later"}]
+                await wait(partial(create, api, gated), "it enters, when another has gone")
             # Room comes, and who waited all the time is placed by the other version.
             path = KINDS["Pod"].path(namespace, f"runs-{number}")
             await api.delete(path, gracePeriodSeconds=0)
             await waiting(api, namespace, 1 - number)
     await churn.rest()
+    path = KINDS["Pod"].path(namespace, "gated")
+    await api.patch(path, {"spec": {"schedulingGates": None}})
     found = await settled(api, namespace)
     assert Counter(churn.failures) == {}
     assert churn.late <= churn.created / 50

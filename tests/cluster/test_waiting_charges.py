@@ -45,6 +45,7 @@ async def card(api: Api, name: str, memory_mib: int) -> None:
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.probe(5)
 async def test_hundreds_that_wait_leave_room_for_more_and_cost_what_they_did(
     product: Product, api: Api, namespace: str
 ) -> None:
@@ -89,6 +90,7 @@ async def test_what_its_user_notes_is_written_anew(
     await shows(api, namespace, gpu=1, gpumem=40000)
 
 
+@pytest.mark.probe(8)
 async def test_defaults_that_change_while_a_pod_waits_change_nothing_for_it(
     product: Product, api: Api, namespace: str
 ) -> None:

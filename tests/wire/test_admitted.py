@@ -39,3 +39,15 @@ def test_what_is_written_is_read(values: dict[str, int]) -> None:
 def test_what_was_never_written_is_malformed(text: str) -> None:
     with pytest.raises(Malformed):
         admitted.decode(text)
+
+
+@given(st.integers(0, 10**9), st.integers(0, 10**6))
+def test_defaults_that_are_written_are_read(memory_mib: int, cores: int) -> None:
+    text = admitted.encode_defaults(memory_mib, cores)
+    assert admitted.decode_defaults(text) == (memory_mib, cores)
+
+
+@pytest.mark.parametrize("text", ["", "5", "5/", "/5", "-1/0", "05/0", "a/b", "1/2/3"])
+def test_defaults_that_were_never_written_are_malformed(text: str) -> None:
+    with pytest.raises(Malformed):
+        admitted.decode_defaults(text)
