@@ -160,6 +160,7 @@ async def test_replicas_are_rolled_there_and_back_under_creations(
     await churn.rest()
     path = KINDS["Pod"].path(namespace, "gated")
     await api.patch(path, {"spec": {"schedulingGates": None}})
+    await wait(partial(holder, api, namespace, "gated"), "the version before has placed it")
     found = await settled(api, namespace)
     assert Counter(churn.failures) == {}
     assert churn.late <= churn.created / 50

@@ -101,6 +101,7 @@ async def test_defaults_that_change_while_a_pod_waits_change_nothing_for_it(
     await shows(api, namespace, gpu=1, gpumem=40000)
     product.stop()
     await product.start(told=f"{SETTINGS}nvidia: {{defaultMemory: 5000}}\n")
+    await product.ensure(api)
     try:
         await create(api, whole(namespace, "after"))
         await shows(api, namespace, gpu=2, gpumem=45000)
