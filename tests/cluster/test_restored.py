@@ -96,7 +96,10 @@ async def restored(product: Product, api: Api, folder: Path) -> None:
     for each in reversed(parts):
         each.start()
         await asyncio.to_thread(each.await_ready)
-    await product.ensure(api)  # kube-scheduler may have lost its Lease, and ended
+    # It goes on with its watch from a version that is still to come: it has to be started anew.
+    assert product.scheduler is not None
+    product.scheduler.kill()
+    await product.ensure(api)
     await shows(api, namespace, gpu=1, seconds=60)
     for number in range(3):
         pod = gpu_pod(namespace, f"after-{number}", memory=1000)
