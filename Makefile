@@ -64,7 +64,7 @@ test-faults: $(STAMP)
 soak: $(STAMP)
 	HYPOTHESIS_PROFILE="$${HYPOTHESIS_PROFILE:-soak}" $(UNIT) -m hypothesis --timeout=3600
 	$(BIN)/python -m tests.cluster.binaries
-	FAULT_SEEDS="$${FAULT_SEEDS:-$$RANDOM $$RANDOM $$RANDOM}" FAULT_SECONDS="$${FAULT_SECONDS:-1800}" \
+	FAULT_HOSTILE=1 FAULT_SEEDS="$${FAULT_SEEDS:-$$RANDOM $$RANDOM $$RANDOM}" FAULT_SECONDS="$${FAULT_SECONDS:-1800}" \
 		$(BIN)/python -m pytest -s tests/faults
 
 bench: $(STAMP)
