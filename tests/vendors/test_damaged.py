@@ -97,10 +97,12 @@ def _doubled(draw: st.DrawFn, text: str) -> str:
     return "".join(each * 2 if n in which else each for n, each in enumerate(text))
 
 
-def uuid_of(part: str) -> str:
-    """Of a part that has one; HAMi wrote that of an instance as ``UUID[template-slot]``."""
+def uuid_of(part: str, word: str) -> str:
+    """Of a part that has one; HAMi wrote that of NVIDIA's instances as ``UUID[template-slot]``."""
     uuid, comma, _ = part.partition(",")
-    return uuid.strip().partition("[")[0] if comma else ""
+    if not comma:
+        return ""
+    return uuid.strip().partition("[")[0] if word == "NVIDIA" else uuid.strip()
 
 
 def holds(pod: Pod) -> set[str]:
@@ -122,14 +124,16 @@ def test_a_text_that_is_damaged_holds_what_it_names_and_closes_what_it_does_not(
     notes = {**pod.annotations, **dict.fromkeys(texts, text)}
     pod = msgspec.structs.replace(pod, annotations=notes)
     parts = [(part, end) for part, end in PART.findall(text) if part.strip()]
-    named = {uuid for part, _ in parts if (uuid := uuid_of(part))}
+    named = {uuid for part, _ in parts if (uuid := uuid_of(part, family(way)))}
     assert holds(pod) >= named
     cluster = Cluster(Settings())
     cluster.apply(events.NodeSeen(ALL[way].facts("n", NODE_CARDS)), 0)
     cluster.apply(events.PodSeen(pod), 0)
     there = {card.device.uuid: card for card in cluster.usage()["n"].cards[family(way)]}
     unread = {uuid for uuid, card in there.items() if card.unread}
-    bad = {uuid_of(part) for part, end in parts if end != ":" or not WHOLE.fullmatch(part)}
+    bad = {
+        uuid_of(part, family(way)) for part, end in parts if end != ":" or not WHOLE.fullmatch(part)
+    }
     assert unread >= (bad if bad <= there.keys() and parts else there.keys())
     assert {uuid for uuid, card in there.items() if card.slots or card.unread} >= named & {*there}
     cluster.apply(events.PodGone(pod.uid), 0)
