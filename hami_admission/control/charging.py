@@ -199,7 +199,7 @@ class Charging:
         self._waiting[namespace] = later
         self._crowded.pop(namespace, None)
         if later:
-            self._crowded[namespace] = max(len(quota.holds) for quota in quotas)
+            self._crowded[namespace] = max((len(quota.holds) for quota in quotas), default=0)
         return turn
 
     def crowded(self, namespace: str) -> int:

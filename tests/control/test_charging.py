@@ -429,6 +429,18 @@ async def test_holds_have_room_in_an_annotation(
     assert rig.charging.crowded("team") == 0
 
 
+async def test_more_than_there_is_room_for_may_wait_when_their_quota_goes(
+    tasks: asyncio.TaskGroup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody counts them then, and all enter."""
+    monkeypatch.setattr(quotas, "MOST_HOLDS_BYTES", 200)
+    rig = Rig(Memory(build.quota_json(gpumem=9000)), tasks)
+    entering = [asyncio.create_task(rig.enter(a_pod(number))) for number in range(5)]
+    await asyncio.sleep(0)
+    rig.apply(events.QuotaGone("team", "quota"))
+    assert await asyncio.gather(*entering) == [None] * 5
+
+
 async def test_a_charge_that_never_fits_is_refused_and_holds_up_nobody(
     tasks: asyncio.TaskGroup,
 ) -> None:
