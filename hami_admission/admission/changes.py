@@ -84,20 +84,18 @@ def about(change: Change) -> tuple[str, str]:
 
 def noting(changes: tuple[Change, ...], notes: dict[str, str], pod: Pod) -> tuple[Change, ...]:
     """The changes, and these annotations with them."""
-    missing = {name: text for name, text in notes.items() if pod.annotations.get(name) != text}
-    if not missing:
-        return changes
     others = tuple(each for each in changes if not isinstance(each, SetNotes))
     for each in changes:
         if isinstance(each, SetNotes):
-            missing = {**each.notes, **missing}
-    return (*others, set_notes(missing, pod))
+            notes = {**each.notes, **notes}
+    return (*others, *set_notes(notes, pod))
 
 
-def set_notes(notes: dict[str, str], pod: Pod) -> SetNotes:
-    """These annotations, for a pod that has others there or none."""
+def set_notes(wanted: dict[str, str], pod: Pod) -> list[SetNotes]:
+    """The change that gives the pod these annotations; none where it has them all."""
+    notes = {name: text for name, text in wanted.items() if pod.annotations.get(name) != text}
     missing = frozenset(notes.keys() - pod.annotations.keys())
-    return SetNotes(notes, not pod.annotations, missing)
+    return [SetNotes(notes, not pod.annotations, missing)] if notes else []
 
 
 def operations(changes: Iterable[Change]) -> list[Operation]:

@@ -40,9 +40,7 @@ def changes(
         for reading in readings
         for name, value in reading.notes.items()
     }
-    notes = {name: value for name, value in wanted.items() if pod.annotations.get(name) != value}
-    if notes:
-        found.append(set_notes(notes, pod))
+    found += set_notes(wanted, pod)
     if pod.scheduler_name not in settings.scheduler_names:
         found.append(SetScheduler(settings.scheduler_name))
     runtime = next((vendor.runtime_class for vendor, _ in asked if vendor.runtime_class), "")

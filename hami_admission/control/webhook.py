@@ -10,6 +10,7 @@ import msgspec
 
 from hami_admission.admission import admit, changes
 from hami_admission.cluster import admitted, records
+from hami_admission.control import probes
 from hami_admission.control.http import Reply, later
 from hami_admission.kube import errors
 from hami_admission.model.verdict import Objection, sentence
@@ -35,10 +36,6 @@ for that before the review is over."""
 
 LOOKS_SECONDS = (1.0, 0.25, 0.25, 0.25)
 """Between looks whether it is silent, as long as there is time for another replica."""
-
-
-LONG_SILENT_SECONDS = 5.0
-"""From then on our probe fails; whoever is still sent here may have no other replica, and waits."""
 
 
 SENDING_SECONDS = 0.2
@@ -178,12 +175,13 @@ class Webhook:
         return await charge
 
     def _known_silent(self) -> bool:
-        """Only while a question is on its way: without one nobody would hear that it is over."""
+        """Only while a question is on its way: without one nobody would hear that it is over. Once
+        our probe fails, whoever is still sent here may have no other replica, and waits."""
         charging = self._charging
         return (
             charging.asking()
             and charging.silent_for(SILENT_SECONDS)
-            and not charging.silent_for(LONG_SILENT_SECONDS)
+            and not charging.silent_for(probes.SILENT_SECONDS)
         )
 
     def _without_pod(self, review: Review) -> Reply:

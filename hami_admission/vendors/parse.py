@@ -78,7 +78,7 @@ def reader(*, vendor: str, names: ResourceNames, defaults: Defaults) -> Parse:
     """
 
     nothing = (None,) * (2 * len(names.all))
-    noted = keys.ADMITTED_DEFAULTS + vendor
+    noted = keys.ADMITTED_DEFAULTS + vendor if defaults.adjustable else ""
 
     @lru_cache(maxsize=KEPT)
     def known(kind: Kind, index: int, mine: Defaults, asked: _Asked) -> Reading:
@@ -89,7 +89,8 @@ def reader(*, vendor: str, names: ResourceNames, defaults: Defaults) -> Parse:
         asked = (*map(limits.get, names.all), *map(requests.get, names.all))
         if asked == nothing:
             return NOTHING
-        mine = defaults.admitted(annotations.get(noted, "")) if defaults.adjustable else defaults
+        note = annotations.get(noted)
+        mine = defaults if note is None else defaults.admitted(note)
         if any(isinstance(each, str) and len(each) > _LONGEST for each in asked):
             reading = _by_names(container, vendor, names, mine, asked)
         else:
@@ -224,8 +225,7 @@ def _asks(
             wanted[names.cores] = names.whole_cores
     mib = 0 if defaults.percent_first and percent else (memory or 0) * names.unit_mib
     guessed = not mib and not percent
-    if guessed and defaults.memory_mib:
-        mib = defaults.memory_mib
+    mib = defaults.memory_mib if guessed else mib
     relies = defaults.adjustable and (guessed or values.get(names.cores) is None)
     note = admitted.encode_defaults(defaults.memory_mib, defaults.cores)
     return Reading(
